@@ -274,21 +274,25 @@ func (p *peer) setTab(t protocol.TabState) {
 func (p *peer) interrupt() {
 	s, c := p.sim, p.socket
 	later := func(f func()) { s.soon(p.actor(), time.Minute, f) }
-	vanish := func(within time.Duration, saved []byte) { // without a goodbye
+	vanish := func(within, back time.Duration, saved []byte) { // without a goodbye
 		p.socket, c.downDead = nil, true
 		c.lose(within)
 		p.reset(saved)
-		p.reconnect(10 * time.Second)
+		p.reconnect(back)
+	}
+	if s.secured() && s.chance(.3) { // a reload in the middle of an attempt, which has lost its keys
+		vanish(100*time.Millisecond, time.Second, p.client.Save())
+		return
 	}
 	one(s.random,
 		func() { p.setTab(protocol.TabPaused); later(func() { p.setTab(protocol.TabVisible) }) },
 		func() { p.setTab(protocol.TabFrozen); later(func() { p.setTab(protocol.TabVisible) }) },
 		func() { p.leave(); later(func() { p.away = false; p.reset(nil); p.connect() }) }, // joins as a new participant
 		p.leave,
-		func() { vanish(2*time.Second, p.client.Save()) }, // reloads
-		func() { vanish(30*time.Second, nil) },            // loses what it had saved
-		p.connect,                                         // a second socket while the first still works
-		func() { c.die(true, true) },                      // the machine sleeps
+		func() { vanish(2*time.Second, 10*time.Second, p.client.Save()) }, // reloads
+		func() { vanish(30*time.Second, 10*time.Second, nil) },            // loses what it had saved
+		p.connect,                    // a second socket while the first still works
+		func() { c.die(true, true) }, // the machine sleeps
 		func() { p.silent = true; later(func() { p.silent = p.mute; p.work() }) },
 	)()
 }
