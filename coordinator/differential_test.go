@@ -17,7 +17,7 @@ const noisedTask = `name: noised
 model: {kind: softmax}
 data: {source: own, images: {width: 4, height: 4, channels: 1, classes: [a, b]}, examples: {min: 10}}
 evaluate: {on: none}
-strategy: {kind: fedavg, fraction: 1, lr: 0.5, min_clients: 3, deadline: 20s}
+strategy: {kind: fedavg, fraction: 1, lr: 0.5, min_clients: 3, deadline: 1s}
 privacy: {noise: 2, clip: 0.5, adapt: true, population: 60, delta: 1e-2, epsilon: 2.5}
 stop: {rounds: 2}
 `
@@ -95,7 +95,7 @@ const sharesTask = `name: shares
 model: {kind: softmax}
 data: {source: own, images: {width: 4, height: 4, channels: 1, classes: [a, b]}, examples: {min: 10}, standardise: none}
 evaluate: {on: none}
-strategy: {kind: fedavg, fraction: 0.1, lr: 0.5, min_clients: 5, deadline: 20s}
+strategy: {kind: fedavg, fraction: 0.1, lr: 0.5, min_clients: 5, deadline: 1s}
 privacy: {aggregation: secure, min: 3, max: 8, noise: 2, clip: 0.5, population: 50, participations: 3, delta: 1e-2}
 stop: {rounds: 2}
 `

@@ -33,6 +33,7 @@ func attempt(r *rounds, sum bool) []Effect {
 	for _, c := range clients {
 		r.Step(Masked{Client: c, Order: order})
 	}
+	r.Step(Fired{timerDeadline})
 	var effects []Effect
 	if sum {
 		effects = slices.Clone(r.Step(Summed{Round: round, Handle: 1, Clients: clients, Weight: 50}))

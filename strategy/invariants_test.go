@@ -430,6 +430,9 @@ func TestSnapshots(t *testing.T) {
 				joins = append(joins, Joined{Client: id + 1})
 			}
 			run(s, 0, joins...)
+			if commit == nil { // a private round lasts until its deadline
+				run(s, 0, Fired{timerDeadline})
+			}
 			if commit == nil {
 				t.Fatal("no commit")
 			}

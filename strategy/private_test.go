@@ -47,7 +47,10 @@ func play(t interface{ Fatal(...any) }, s Strategy, vectors map[ClientID][]float
 		t.Fatal(err)
 	}
 	handles := map[Handle][]float32{}
-	for len(events) > 0 {
+	for timeUp := false; len(events) > 0 || !timeUp; {
+		if len(events) == 0 { // all have answered: the round lasts until its deadline
+			timeUp, events = true, []Event{Fired{timerDeadline}}
+		}
 		e := events[0]
 		events = events[1:]
 		for _, effect := range slices.Clone(s.Step(e)) {
@@ -345,5 +348,37 @@ func TestPrivateDeadline(t *testing.T) {
 	steps(s, Fired{timerDeadline})
 	if open := steps(s, Committed{Round: 1})[0].(Open); open.Deadline != time.Minute {
 		t.Errorf("the next deadline is %v, want a minute", open.Deadline)
+	}
+}
+
+// Whether an answer counts depends on its own time alone: not on a slow client, whose presence
+// would keep a round open for those that have left and come back.
+func TestPrivateSlowClient(t *testing.T) {
+	for _, slow := range []bool{true, false} {
+		s := privately(t, Config{Fraction: 1, Deadline: time.Minute}, Private{Noise: 1, Vector: 1, Clip: 1, Population: 4})
+		n := 3
+		if slow {
+			n = 4 // and it never answers
+		}
+		for _, e := range members(n) {
+			s.Step(e)
+		}
+		added := 0
+		events := []Event{
+			Opened{1}, Offered{Client: 1, Order: 1, Handle: 1, Weight: 1, Norms: []float64{1}},
+			Left{Client: 2}, Declined{Client: 3, Order: 1}, Joined{Client: 2},
+			Offered{Client: 2, Order: 1, Handle: 2, Weight: 1, Norms: []float64{1}}, Offered{Client: 3, Order: 1, Handle: 3, Weight: 1, Norms: []float64{1}},
+			Fired{timerDeadline}, Offered{Client: 3, Order: 1, Handle: 4, Weight: 1, Norms: []float64{1}},
+		}
+		for _, e := range events {
+			for _, effect := range s.Step(e) {
+				if _, ok := effect.(Add); ok {
+					added++
+				}
+			}
+		}
+		if added != 3 {
+			t.Errorf("slow client %v: %d answers count, want 3", slow, added)
+		}
 	}
 }

@@ -456,7 +456,9 @@ func (r *rounds) settle(timeUp bool) {
 		return
 	}
 	none, enough := r.cohort.Outcome()
-	if !none && !timeUp {
+	// A private round lasts until its deadline: whoever keeps it open or ends it early would decide
+	// whether another's answer still counts.
+	if !timeUp && (!none || r.private != nil) {
 		return
 	}
 	r.do(StopTimer{timerDeadline})

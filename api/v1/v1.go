@@ -52,7 +52,7 @@ type Account struct {
 	Releases  uint64   `json:"releases" doc:"Versions with noise that are charged: every attempt that was opened"`
 	Epsilon   *float64 `json:"epsilon" doc:"Upper bound after them; null: there is none"`
 	Delta     float64  `json:"delta"`
-	Adjacency string   `json:"adjacency" enum:"add-remove" doc:"What is hidden: whether a participant takes part"`
+	Adjacency string   `json:"adjacency" enum:"add-remove,zero-out" doc:"What is hidden: whether a participant takes part, or what it contributes"`
 }
 
 // Settings are what an organiser may change of a run without changing what is learned.

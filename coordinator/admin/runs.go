@@ -26,6 +26,15 @@ type PageInput struct {
 }
 
 // register declares all operations.
+// adjacency returns that of the claim of a recorded task.
+func adjacency(spec []byte) string {
+	t, err := task.Parse("the recorded task", spec)
+	if err != nil { // of another build
+		return ""
+	}
+	return task.Adjacency(t.Privacy.Aggregation)
+}
+
 func (h *API) register(api huma.API) {
 	h.registerRuns(api)
 	h.registerWatch(api)
@@ -237,7 +246,7 @@ func (h *API) detail(name string) (v1.Detail, error) {
 		return d, err
 	}
 	if spent != nil {
-		d.Privacy = &v1.Account{Releases: spent.Releases, Epsilon: account.Epsilon(spent), Delta: spent.Delta, Adjacency: "add-remove"}
+		d.Privacy = &v1.Account{Releases: spent.Releases, Epsilon: account.Epsilon(spent), Delta: spent.Delta, Adjacency: adjacency(r.Spec)}
 	}
 	if st := h.served(r.ID); st != nil {
 		d.Live = new(api.Task)

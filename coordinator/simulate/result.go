@@ -8,6 +8,7 @@ import (
 
 	"fedtab/api"
 	"fedtab/coordinator/account"
+	"fedtab/coordinator/task"
 	"fedtab/run"
 	"fedtab/simulation"
 )
@@ -63,11 +64,11 @@ type Privacy struct {
 	Adjacency string   `json:"adjacency"`
 }
 
-func privacyOf(s *run.Spent) *Privacy {
+func privacyOf(settings map[string]string, s *run.Spent) *Privacy {
 	if s == nil {
 		return nil
 	}
-	return &Privacy{Releases: s.Releases, Epsilon: account.Epsilon(s), Delta: s.Delta, Adjacency: "add-remove"}
+	return &Privacy{Releases: s.Releases, Epsilon: account.Epsilon(s), Delta: s.Delta, Adjacency: task.Adjacency(settings["privacy.aggregation"])}
 }
 
 // Check is the state of a lock-step simulation after Steps mini-batches of every client
@@ -111,7 +112,7 @@ func (r *Result) record(rec run.RoundRecord, fresh bool) {
 		Figures:        account.Of(&rec.Traffic, r.Parameters),
 		Rate:           run.Finite(&rec.Rate),
 		VirtualSeconds: rec.Committed.Sub(simulation.Epoch).Round(time.Microsecond).Seconds(),
-		Privacy:        privacyOf(rec.Spent),
+		Privacy:        privacyOf(r.Settings, rec.Spent),
 	}
 	if fresh {
 		r.Rounds = append(r.Rounds, row)
@@ -121,7 +122,7 @@ func (r *Result) record(rec run.RoundRecord, fresh bool) {
 }
 
 func (r *Result) finish(s run.State, version uint64, hash [32]byte) {
-	r.Final = Final{Privacy: privacyOf(s.Spent), Round: version, Reason: s.Finished, Figures: account.Of(&s.Ledger.Traffic, r.Parameters), RolledBack: s.Ledger.RolledBack, Abandoned: s.Ledger.Abandoned}
+	r.Final = Final{Privacy: privacyOf(r.Settings, s.Spent), Round: version, Reason: s.Finished, Figures: account.Of(&s.Ledger.Traffic, r.Parameters), RolledBack: s.Ledger.RolledBack, Abandoned: s.Ledger.Abandoned}
 	if e := s.Evaluated; e != nil {
 		r.Final.Test = account.Test(&e.Figures, e.Validation)
 	}

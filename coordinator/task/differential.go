@@ -253,3 +253,13 @@ func (t *Task) MaxScale(maxWeight float64) float64 {
 	}
 	return t.Strategy.MaxScale(maxWeight)
 }
+
+// Adjacency names what the claim of a task with noise and this aggregation hides: whether a
+// participant takes part, or, where the coordinator sees sums and who is in them, what it
+// contributes.
+func Adjacency(aggregation string) string {
+	if aggregation == secure {
+		return "zero-out"
+	}
+	return "add-remove"
+}
