@@ -143,14 +143,18 @@ func (r *rounds) secured(chosen []ClientID) []ClientID {
 }
 
 // need returns how many answers a phase must have, 0 for half of those awaited. The protocol
-// needs all but those that may drop out.
+// needs all but those that may drop out, in each group.
 func (r *rounds) need(p phase) int {
 	need := p.min
 	if need == 0 {
 		need = r.cfg.MinReports
 	}
 	if s := r.setup.Secure; s != nil {
-		need = max(need, s.Min, len(p.ask)-int(s.Dropout*float64(len(p.ask))+1e-9))
+		least := len(p.ask) - int(s.Dropout*float64(len(p.ask))+1e-9)
+		if s.Groups { // a group that has no sum costs its own alone
+			least = (len(p.ask) + 1) / 2
+		}
+		need = max(need, s.Min, least)
 	}
 	return need
 }
