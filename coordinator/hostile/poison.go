@@ -17,7 +17,7 @@ const (
 	poisonRounds = 60
 	poisonSeeds  = 3 // of the long form; the short form has seed 1
 	poisonPoints = 2 // of accuracy, percent, that a liar may cost in the mean of the seeds
-	onePoints    = 4 // of one seed, which scatters
+	onePoints    = 5 // of one seed, which scatters
 
 	// A run takes some 8 s. One that is frozen is looked at after:
 	poisonTime = 90 * time.Second
