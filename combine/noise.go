@@ -81,8 +81,8 @@ func (p Private) Combine(v *Vectors) error {
 // grown returns the noise of a node.
 func grown(s Seed) *Normal { return &Normal{reader: rand.NewChaCha8(s)} }
 
-// Noised writes (sum + noise) / divisor to dst, less the noise of minus, where nothing need have been added. The noise
-// is rounded to the sum's grid and added to its integers: the last digits of the result are
+// Noised writes (sum + noise) / divisor to dst, less the noise of minus, also where nothing has
+// been added. The noise is rounded to the sum's grid and added to its integers: the last digits of the result are
 // those of an integer, and not those of a floating-point sum, which can betray its parts
 // (Mironov 2012). The sum itself is not changed.
 func (s *Sum) Noised(dst []float32, sigma, divisor float64, noise *Normal, minus ...*Normal) error {

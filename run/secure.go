@@ -78,7 +78,6 @@ type secureGroup struct {
 	masks   []uint32 // to be taken from the sum once all are added; nil: not known yet
 
 	participants []uint32 // whose vectors are in the sum
-	absent       []uint32 // whose are not
 	declined     bool     // the strategy knows
 	total        *integers.Total
 	why          string // there is no sum; empty: there is one, or may be
@@ -439,13 +438,14 @@ func (g *secureGroup) decline() {
 		return
 	}
 	g.declined = true
+	var absent []uint32
 	for p, of := range g.attempt.of {
 		if of == g && !slices.Contains(g.participants, p) {
-			g.absent = append(g.absent, p)
+			absent = append(absent, p)
 		}
 	}
-	slices.Sort(g.absent)
-	for _, p := range g.absent {
+	slices.Sort(absent)
+	for _, p := range absent {
 		g.run.step(strategy.Declined{Client: strategy.ClientID(p), Order: strategy.OrderID(g.attempt.order)})
 	}
 }
@@ -469,7 +469,7 @@ func (r *Run) unmask(e strategy.Unmask) {
 		case g.over():
 		case g.server.Phase() == secagg.PhaseMasked:
 			g.step(secagg.Deadline{})
-		case slices.Contains([]string{secagg.PhaseKeys, secagg.PhaseShares}, g.server.Phase()):
+		case g.server.Phase() == secagg.PhaseKeys || g.server.Phase() == secagg.PhaseShares:
 			g.fail("the time for training was over before the participants had exchanged their keys")
 		}
 	}

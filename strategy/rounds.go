@@ -2,7 +2,6 @@ package strategy
 
 import (
 	"cmp"
-	"encoding/binary"
 	"fmt"
 	"math"
 	"slices"
@@ -112,70 +111,6 @@ const (
 	pausedReason  = "the run is paused by its organiser"
 	rewoundReason = "the model goes back to an earlier version"
 )
-
-// roundsFormat is the first byte of a snapshot; formats before it are read too. That of a
-// secure run has its bound as well.
-const (
-	roundsFormat       = 4
-	secureRoundsFormat = 5
-)
-
-// Restore implements Strategy.
-func (r *rounds) Restore(snapshot []byte) error {
-	d := stateReader{b: snapshot}
-	format := d.byte()
-	if newest := r.format(); format < 1 || format > newest {
-		return fmt.Errorf("strategy: %s snapshot of %d bytes is not of a format this build knows", r.cfg.Kind, len(snapshot))
-	}
-	version, order := d.uint(), d.uint()
-	var b backoff
-	if format >= 2 {
-		b.readHalvings(&d)
-	}
-	if format >= 3 {
-		b.readStreak(&d)
-	}
-	if format >= 4 {
-		r.clip.read(&d)
-		r.cohort.read(&d)
-	}
-	if format == secureRoundsFormat {
-		r.bound.read(&d)
-	}
-	if r.private != nil {
-		r.private.read(&d)
-	}
-	if err := d.end(); err != nil {
-		return fmt.Errorf("strategy: %s snapshot is %w", r.cfg.Kind, err)
-	}
-	r.version, r.order, r.backoff = version, OrderID(order), b
-	return nil
-}
-
-// format returns the first byte of a snapshot.
-func (r *rounds) format() byte {
-	if r.setup.Secure != nil {
-		return secureRoundsFormat
-	}
-	return roundsFormat
-}
-
-// snapshot describes the state after version is committed.
-func (r *rounds) snapshot(version uint64) []byte {
-	b := []byte{r.format()}
-	b = binary.AppendUvarint(b, version)
-	b = binary.AppendUvarint(b, uint64(r.order))
-	after := r.backoff.afterCommit()
-	b = after.appendStreak(after.appendHalvings(b))
-	b = r.cohort.append(r.clip.afterCommit().append(b))
-	if r.setup.Secure != nil {
-		b = r.bound.afterCommit().append(b)
-	}
-	if r.private != nil {
-		b = r.private.append(b)
-	}
-	return b
-}
 
 // Step implements Strategy.
 func (r *rounds) Step(e Event) []Effect {
@@ -637,38 +572,4 @@ func (c Config) parts() int {
 		return 0
 	}
 	return c.Split
-}
-
-// stateReader reads the state that a strategy has encoded.
-type stateReader struct {
-	b      []byte
-	broken bool
-}
-
-func (d *stateReader) byte() byte {
-	if len(d.b) == 0 {
-		d.broken = true
-		return 0
-	}
-	v := d.b[0]
-	d.b = d.b[1:]
-	return v
-}
-
-func (d *stateReader) uint() uint64 {
-	v, n := binary.Uvarint(d.b)
-	if n <= 0 {
-		d.broken = true
-		return 0
-	}
-	d.b = d.b[n:]
-	return v
-}
-
-// end returns an error unless exactly all has been read.
-func (d *stateReader) end() error {
-	if d.broken || len(d.b) > 0 {
-		return fmt.Errorf("cut off or too long")
-	}
-	return nil
 }

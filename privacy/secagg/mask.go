@@ -74,9 +74,6 @@ func checkPacked(b []byte, n, bits int) error {
 	return nil
 }
 
-// Merge adds the sum of other vectors.
-func (s *Sum) Merge(other *Sum) { s.AddValues(other.values) }
-
 // AddValues adds a vector.
 func (s *Sum) AddValues(values []uint32) {
 	values = values[:len(s.values)]
