@@ -130,7 +130,7 @@ func (p *Privacy) Terms() protocol.SecureTerms {
 		Examples: uint32(p.Examples), Bits: uint32(p.Bits), Subset: p.Subset,
 	}
 	if p.Differential() { // one that counts fully has the weight 1
-		t.Noise, t.Examples = p.Noise, uint32(max(p.FullWeight, 1))
+		t.Noise, t.Examples, t.Clip, t.Participations = p.Noise, uint32(max(p.FullWeight, 1)), p.Clip, uint32(p.Participations)
 	}
 	if p.Groups > 0 {
 		t.Max = uint32(2*p.Groups - 1) // a cohort of twice as many makes two groups
