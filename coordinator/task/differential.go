@@ -82,8 +82,8 @@ func (d *decoder) tree(p *Privacy) {
 	d.want(p.Restart >= 0 && p.Restart <= MaxRounds, "privacy.restart", p.Restart, fmt.Sprintf("1 <= restart <= %d rounds (0: one tree)", MaxRounds))
 	if p.Participations == 0 {
 		const without = "none, or privacy.participations beside it: it is of noise of a tree"
-		d.want(p.Separation == 0, "privacy.separation", p.Separation, without)
-		d.want(p.Restart == 0, "privacy.restart", p.Restart, without)
+		d.want(p.Separation <= 0, "privacy.separation", p.Separation, without)
+		d.want(p.Restart <= 0, "privacy.restart", p.Restart, without)
 		return
 	}
 	d.want(p.Sampling != poisson, "privacy.sampling", quoted(p.Sampling), "none beside privacy.participations: a tree claims nothing of chance")
