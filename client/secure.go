@@ -31,9 +31,13 @@ type Secure struct {
 	Member  int
 
 	// Min and Corrupt are the least that a member takes part with: the coordinator must not choose
-	// how few participants a sum has, or how many of them may collude.
-	Min     int
-	Corrupt float64
+	// how few participants a sum has, or how many of them may collude. Noise is the least that is
+	// left in a sum without the shares of those who may; Participations, if not 0, the most
+	// attempts in which the terms may ask a member to take part.
+	Min            int
+	Corrupt        float64
+	Noise          float64
+	Participations int
 
 	History []byte // the record that was written last, in an earlier process; nil: none
 
@@ -105,6 +109,9 @@ func (c *Client) checkSecure(w *protocol.Welcome) error {
 	if t := &w.Secure; s.Members != nil && (int(t.Min) < s.Min || t.Corrupt < s.Corrupt) {
 		return fmt.Errorf("%w: sums have at least %d participants, and withstand %g of them that collude: this member wants %d and %g", ErrSecure, t.Min, t.Corrupt, s.Min, s.Corrupt)
 	}
+	if err := s.checkNoise(&w.Secure); err != nil {
+		return err
+	}
 	var err error
 	if c.secured.terms, c.secured.format, err = terms.Of(w.Secure, s.Members, w.Run, int(w.Parameters)); err != nil {
 		return fmt.Errorf("%w: %w", ErrSecure, err)
@@ -112,10 +119,42 @@ func (c *Client) checkSecure(w *protocol.Welcome) error {
 	return nil
 }
 
+// checkNoise returns an error if the terms promise less noise than a member wants.
+func (s *Secure) checkNoise(t *protocol.SecureTerms) error {
+	if s.Members == nil {
+		return nil
+	}
+	if left := terms.Left(*t); !(left >= s.Noise) {
+		return fmt.Errorf("%w: sums have a noise of %g times what one participant changes, of which %.4g is left without the shares of the %d that may collude: this member wants %g",
+			ErrSecure, t.Noise, left, int(t.Corrupt*float64(t.Max)), s.Noise)
+	}
+	switch limit := s.Participations; {
+	case limit > 0 && t.Participations == 0:
+		return fmt.Errorf("%w: a participant may be in any number of sums with noise: this member wants at most %d", ErrSecure, limit)
+	case limit > 0 && int64(t.Participations) > int64(limit):
+		return fmt.Errorf("%w: a participant may be in %d sums with noise: this member wants at most %d", ErrSecure, t.Participations, limit)
+	}
+	return nil
+}
+
+// checkAttempt returns an error unless the client, with what it has sent before, can take part in
+// the attempt of an order.
+func (c *Client) checkAttempt(o *protocol.Order, history *secagg.History) error {
+	t := &c.welcome.Secure
+	switch {
+	case t.Clip != 0 && o.Hyper.Bound != t.Clip:
+		return fmt.Errorf("an order with the bound %g, want %g, as the terms say", o.Hyper.Bound, t.Clip)
+	case t.Participations != 0 && history.Vectors >= uint64(t.Participations):
+		return fmt.Errorf("this client has taken part in %d attempts, want no more: the run's claim is on %d", history.Vectors, t.Participations)
+	}
+	return nil
+}
+
 // sameTerms reports whether terms of secure aggregation are the same.
 func sameTerms(a, b *protocol.SecureTerms) bool {
 	return a.Min == b.Min && a.Max == b.Max && a.Dropout == b.Dropout && a.Corrupt == b.Corrupt &&
-		a.Examples == b.Examples && a.Bits == b.Bits && a.Subset == b.Subset && a.Noise == b.Noise && string(a.Members) == string(b.Members)
+		a.Examples == b.Examples && a.Bits == b.Bits && a.Subset == b.Subset && a.Noise == b.Noise &&
+		a.Clip == b.Clip && a.Participations == b.Participations && string(a.Members) == string(b.Members)
 }
 
 // secureTerms are what the Welcome's terms say: to compute them again takes milliseconds.
@@ -142,6 +181,9 @@ func (c *Client) beginExchange(o *protocol.Order) error {
 		}
 		if history.Run != t.Run {
 			history = secagg.History{}
+		}
+		if err := c.checkAttempt(o, &history); err != nil {
+			return err
 		}
 		client, err := newMachine(t, secagg.Attempt{Round: o.Round, Number: o.Order}, c.cfg.Secure.Member, history)
 		if err != nil {

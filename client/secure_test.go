@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"fedtab/learn/digest"
 	"fedtab/privacy/integers"
 	"fedtab/privacy/secagg"
 	"fedtab/privacy/secagg/native"
@@ -373,6 +374,7 @@ func TestSecureWelcome(t *testing.T) {
 	receive(t, c, secureWelcome(t, 1))
 	for _, edit := range []func(*protocol.SecureTerms){
 		func(s *protocol.SecureTerms) { *s = protocol.SecureTerms{} }, func(s *protocol.SecureTerms) { s.Min++ }, func(s *protocol.SecureTerms) { s.Corrupt = 0.05 }, func(s *protocol.SecureTerms) { s.Noise = 1 },
+		func(s *protocol.SecureTerms) { s.Clip = 1 }, func(s *protocol.SecureTerms) { s.Participations = 1 },
 	} {
 		w := secureWelcome(t, 1)
 		edit(&w.Secure)
@@ -438,5 +440,75 @@ func TestSecureSaved(t *testing.T) {
 	out := receive(t, c, secureOrder(c.welcome, 1))
 	if k, ok := out[0].(*protocol.Contribution); !ok || !slices.Equal(k.Vectors[0].Block, x.clients[0].kept[0].Vectors[0].Block) {
 		t.Errorf("%+v, want the masked vector again", out)
+	}
+}
+
+// noisy are terms of sums with noise.
+func noisy(s *protocol.SecureTerms) {
+	*s = protocol.SecureTerms{Min: 10, Max: 20, Dropout: .3, Corrupt: .1, Examples: 1, Bits: 16, Subset: 1, Noise: 2, Clip: 1, Participations: 2}
+}
+
+// A member takes part with no less noise, and in no more sums, than it wants; without its shares
+// those who may collude leave less.
+func TestSecureNoise(t *testing.T) {
+	var members []secagg.Key
+	for i := range 30 {
+		members = append(members, secagg.Key{byte(i + 1)})
+	}
+	for name, c := range map[string]struct {
+		edit func(*protocol.SecureTerms)
+		want string
+	}{
+		"enough":        {func(*protocol.SecureTerms) {}, ""},
+		"less noise":    {func(s *protocol.SecureTerms) { s.Noise = 1.9 }, "a noise of 1.9 times what one participant changes, of which 1.699 is left without the shares of the 2 that may collude: this member wants 1.75"},
+		"more collude":  {func(s *protocol.SecureTerms) { s.Corrupt = .2 }, "of which 1.549 is left without the shares of the 4"},
+		"no noise":      {func(s *protocol.SecureTerms) { s.Noise, s.Clip, s.Participations = 0, 0, 0 }, "a noise of 0 times"},
+		"no number":     {func(s *protocol.SecureTerms) { s.Noise = math.NaN() }, "a noise of NaN times"},
+		"more sums":     {func(s *protocol.SecureTerms) { s.Participations = 4 }, "may be in 4 sums with noise: this member wants at most 3"},
+		"any number":    {func(s *protocol.SecureTerms) { s.Participations = 0 }, "may be in any number of sums with noise: this member wants at most 3"},
+		"without bound": {func(s *protocol.SecureTerms) { s.Clip = 0 }, "clip: 0, want more than 0"},
+	} {
+		w := secureWelcome(t, 1)
+		noisy(&w.Secure)
+		w.Secure.Members = terms.Digest(members)
+		c.edit(&w.Secure)
+		s := &Secure{Primitives: native.Primitives{}, Members: members, Min: 10, Corrupt: .1, Noise: 1.75, Participations: 3}
+		_, err := New(Config{Secure: s}).Receive(w)
+		if c.want == "" && err != nil || c.want != "" && (!errors.Is(err, ErrSecure) || !strings.Contains(err.Error(), c.want)) {
+			t.Errorf("%s: %v, want %q", name, err, c.want)
+		}
+	}
+}
+
+// A client answers no order with another bound than the terms say, and takes part in no more
+// attempts, also after it was started anew.
+func TestSecureLimits(t *testing.T) {
+	w := secureWelcome(t, 1)
+	noisy(&w.Secure)
+	for name, c := range map[string]struct {
+		bound   float64
+		vectors uint64 // that it has sent before
+		run     string // of which
+		want    string
+	}{
+		"within":       {1, 1, w.Run, ""},
+		"bound":        {2, 0, w.Run, "an order with the bound 2, want 1"},
+		"limit":        {1, 2, w.Run, "has taken part in 2 attempts, want no more"},
+		"another run":  {1, 2, "another", ""},
+		"beyond limit": {1, 9, w.Run, "has taken part in 9 attempts"},
+	} {
+		history := secagg.History{Run: digest.Sum([]byte(c.run)), Attempt: secagg.Attempt{Round: 1, Number: 1}, Update: 1, Vectors: c.vectors}
+		client := New(Config{Task: "task", Secure: &Secure{Primitives: native.Primitives{}, History: history.Append(nil)}})
+		receive(t, client, w)
+		o := secureOrder(w, 2)
+		o.Round, o.Hyper.Bound = 2, c.bound
+		out := receive(t, client, o)
+		d, declined := (*protocol.Decline)(nil), false
+		if len(out) == 1 {
+			d, declined = out[0].(*protocol.Decline)
+		}
+		if declined != (c.want != "") || declined && !strings.Contains(d.Detail, c.want) {
+			t.Errorf("%s: %+v, want to decline with %q", name, out, c.want)
+		}
 	}
 }

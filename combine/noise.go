@@ -39,8 +39,22 @@ type Tree struct{ Drop []Seed }
 type Seed = [32]byte
 
 // Count is a number that a Private step releases with noise of standard deviation Sigma, as
-// the first of Vectors.Noised.
-type Count struct{ Value, Sigma float64 }
+// the first of Vectors.Noised. Like a vector's its noise is rounded to a grid, and added to an
+// integer.
+type Count struct {
+	Halves int64 // the number, in halves
+	Sigma  float64
+}
+
+// countGrid is the number of steps of a Count's grid in 1. The noise of a count of 2^30
+// participants and the count itself stay below 2^53 steps, so that what is released is exact.
+const countGrid = 1 << 20
+
+// noised returns the number with noise.
+func (c *Count) noised(noise *Normal) (float64, error) {
+	x, err := noise.steps(c.Sigma * countGrid)
+	return float64(c.Halves*(countGrid/2)+x) / countGrid, err
+}
 
 // Combine implements Plan.
 func (p Private) Combine(v *Vectors) error {
@@ -69,11 +83,11 @@ func (p Private) Combine(v *Vectors) error {
 		return err
 	}
 	if c := p.Count; c != nil {
-		x, err := noise.Next()
+		x, err := c.noised(noise)
 		if err != nil {
 			return err
 		}
-		v.Noised = []float64{c.Value + float64(c.Sigma*x)}
+		v.Noised = []float64{x}
 	}
 	return p.Server.Step(v.Next, v.Base, v.Next, v.State)
 }
@@ -95,17 +109,17 @@ func (s *Sum) Noised(dst []float32, sigma, divisor float64, noise *Normal, minus
 	}
 	factor := 1 / (divisor * s.scale)
 	for i, c := range s.counts {
-		x, err := noise.Next()
+		x, err := noise.steps(units)
 		if err != nil {
 			return err
 		}
-		c += int64(math.RoundToEven(float64(units * x)))
+		c += x
 		for _, m := range minus {
-			x, err := m.Next()
+			x, err := m.steps(units)
 			if err != nil {
 				return err
 			}
-			c -= int64(math.RoundToEven(float64(units * x)))
+			c -= x
 		}
 		dst[i] = float32(float64(c) * factor)
 	}
@@ -169,4 +183,10 @@ func (n *Normal) Next() (float64, error) {
 	radius := math.Sqrt(-2 * math.Log(u))
 	n.spare, n.spared = radius*sin, true
 	return radius * cos, nil
+}
+
+// steps returns the next variable times sigma, rounded to an integer.
+func (n *Normal) steps(sigma float64) (int64, error) {
+	x, err := n.Next()
+	return int64(math.RoundToEven(float64(sigma * x))), err
 }

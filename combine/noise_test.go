@@ -101,7 +101,7 @@ func TestPrivate(t *testing.T) {
 		t.Fatal(err)
 	}
 	sum.Add([]float32{4, -8}, 1)
-	plan := Private{Divisor: 4, Server: Server{Kind: SGD, LR: .5}, Count: &Count{Value: 3}}
+	plan := Private{Divisor: 4, Server: Server{Kind: SGD, LR: .5}, Count: &Count{Halves: 6}}
 	v := &Vectors{Base: []float32{1, 1}, Next: make([]float32, 2), Sums: []*Sum{sum}}
 	if err := plan.Combine(v); !errors.Is(err, ErrNoise) {
 		t.Errorf("without a source: %v, want ErrNoise", err)
@@ -125,6 +125,43 @@ func TestPrivate(t *testing.T) {
 	plan.Sigma = math.Inf(1)
 	if err := plan.Combine(v); err == nil {
 		t.Error("infinite noise: no error")
+	}
+}
+
+// The noise of a count is a number of steps of its grid, and the same whatever is counted: its
+// last digits tell nothing of the count. It has the deviation that is asked for.
+func TestCount(t *testing.T) {
+	const draws, sigma = 100_000, 2.5
+	counts := []int64{-5, 0, 1, 6, 1 << 30}
+	var noise []*Normal
+	for range counts {
+		n, _ := NewNormal(seeded(5))
+		noise = append(noise, n)
+	}
+	square := 0.0
+	for range draws {
+		first := 0.0
+		for i, halves := range counts {
+			x, err := (&Count{Halves: halves, Sigma: sigma}).noised(noise[i])
+			if err != nil {
+				t.Fatal(err)
+			}
+			steps := (x - float64(halves)/2) * countGrid // exact
+			if i == 0 {
+				first = steps
+			}
+			if steps != math.Trunc(steps) || steps != first {
+				t.Fatalf("a noise of %v steps of %d halves, want a whole number, %v as of %d", steps, halves, first, counts[0])
+			}
+		}
+		square += first / countGrid * first / countGrid / draws
+	}
+	if got := math.Sqrt(square); math.Abs(got/sigma-1) > .02 {
+		t.Errorf("deviation %g, want %g", got, sigma)
+	}
+	empty, _ := NewNormal(io.LimitReader(seeded(5), 0))
+	if _, err := (&Count{Sigma: sigma}).noised(empty); !errors.Is(err, ErrNoise) {
+		t.Errorf("without random bytes: %v, want ErrNoise", err)
 	}
 }
 

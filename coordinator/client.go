@@ -51,6 +51,8 @@ func clientCommand() *cobra.Command {
 	least := client.Secure{}
 	fs.IntVar(&least.Min, "min", task.DefaultMin, "with --members: take part only in sums of at least as many participants")
 	fs.Float64Var(&least.Corrupt, "corrupt", task.DefaultCorrupt, "with --members: take part only where at least this share of the participants may collude with the coordinator")
+	fs.Float64Var(&least.Noise, "noise", 0, "with --members: take part only where a sum has at least as much noise, without the shares of those who may collude, as a multiple of what one participant changes")
+	fs.IntVar(&least.Participations, "participations", 0, "with --members and --noise: take part in at most as many sums, and only where the task promises it (0: any number)")
 	fs.BoolVar(&in.skip, "skip-problems", false, "leave out the rows with problems")
 	c.RunE = action(func(ctx context.Context, stdout, stderr io.Writer) error {
 		_, err := swarm.SocketURL(*url)
@@ -61,6 +63,9 @@ func clientCommand() *cobra.Command {
 			return usageError("client: --data is missing, want a file with the examples")
 		case (*identity == "") != (*members == ""):
 			return usageError("client: want both --identity and --members, or neither")
+		}
+		if err := limits(least, *members != ""); err != nil {
+			return err
 		}
 		var known bool
 		in.layout, known = map[string]data.Layout{"detect": data.DetectLayout, "last": data.ChannelsLast, "first": data.ChannelsFirst}[*layout]
@@ -111,6 +116,21 @@ func clientCommand() *cobra.Command {
 		return err
 	})
 	return c
+}
+
+// limits checks what a member wants of the terms.
+func limits(least client.Secure, member bool) error {
+	switch {
+	case !(least.Noise >= 0 && least.Noise <= task.MaxNoise):
+		return usageError(fmt.Sprintf("client: --noise is %g, want 0 to %d", least.Noise, task.MaxNoise))
+	case least.Participations < 0:
+		return usageError(fmt.Sprintf("client: --participations is %d, want at least 1 (0: any number)", least.Participations))
+	case least.Noise > 0 && !member:
+		return usageError("client: --noise is of a member: want --members and --identity beside it")
+	case least.Participations > 0 && least.Noise == 0:
+		return usageError("client: --participations is of sums with noise: want --noise beside it")
+	}
+	return nil
 }
 
 // memberOf returns the secure aggregation of a member: the owner of a key, among those of a

@@ -181,7 +181,7 @@ func describeSecure(w io.Writer, t *task.Task, d *dataset.Dataset) error {
 	if err != nil {
 		return err
 	}
-	fewest := t.Privacy.Setup(1).Fewest
+	fewest := of.Fewest(f.Clients)
 	fmt.Fprintf(w, "secure: sums of %d to %d participants, %d of which must be left; a round shows only its sums to a coordinator that follows the protocol (docs/privacy.md)\n", fewest, f.Clients, of.Min)
 	for _, n := range slices.Compact([]int{fewest, f.Clients}) {
 		p, err := of.Parameters(n)
@@ -189,6 +189,11 @@ func describeSecure(w io.Writer, t *task.Task, d *dataset.Dataset) error {
 			return err
 		}
 		fmt.Fprintf(w, "  of %d: %d neighbours, threshold %d; more than the sum shows with probability %s, no sum with %s\n", n, p.Neighbours, p.Threshold, chance(p.Privacy), chance(p.Failure))
+	}
+	opens := t.Fewest(m.Layout().Size)
+	fmt.Fprintf(w, "  a round opens with %d participants or more, and withstands that %d of %d drop out\n", opens, fewest-max(of.Min, fewest-int(of.Dropout*float64(fewest))), fewest)
+	if n := t.Privacy.Groups; n > 0 {
+		fmt.Fprintf(w, "  groups: of %d to %d participants, %d or more of them, each with a sum of its own\n", n, f.Clients, t.Strategy.Combined(m.Layout().Size))
 	}
 	fmt.Fprintf(w, "  a parameter: %d levels, %d bits; a round sends %d of %d, %.2f bits a parameter\n", 2*f.Levels()+1, f.Bits, f.Sent(), f.Parameters, float64(f.Bits*f.Length())/float64(f.Parameters))
 	return nil

@@ -122,6 +122,8 @@ func (m *SecureTerms) write(w *writer) {
 	w.double(7, m.Subset)
 	w.bytes(8, m.Members)
 	w.double(9, m.Noise)
+	w.double(10, m.Clip)
+	w.uint(11, uint64(m.Participations))
 }
 
 func (m *SecureTerms) read(r *reader) {
@@ -145,6 +147,10 @@ func (m *SecureTerms) read(r *reader) {
 			m.Members = r.hash("members")
 		case 9:
 			m.Noise = r.double("noise")
+		case 10:
+			m.Clip = r.double("clip")
+		case 11:
+			m.Participations = r.uint32("participations")
 		default:
 			r.skip()
 		}

@@ -51,6 +51,11 @@ type SecureTerms struct {
 	Subset   float64 // share of the parameters that a round sends
 	Members  []byte  // SHA-256 of the members' public keys, where only members may take part; empty: anyone may
 	Noise    float64 // standard deviation of the noise in a sum of Min, as a multiple of what one participant changes; 0: none
+
+	// With Noise, the norm to which each contribution is clipped, and the attempts in which one
+	// participant takes part at most; 0: any number.
+	Clip           float64
+	Participations uint32
 }
 
 // ModelSpec describes the model that is trained: a chain of layers, and the loss

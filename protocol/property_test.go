@@ -113,7 +113,7 @@ func messages(t *rapid.T) Message {
 		m := &Welcome{Session: numbers(t, "session"), Participant: small(t, "participant"), ResumeToken: someBytes(t, "token", MaxToken),
 			Run: texts(t, "run", MaxName), Title: texts(t, "title", MaxText), Seed: numbers(t, "seed"), InitialHash: hashes(t, "hash"),
 			Parameters: rapid.Uint64Max(MaxParameters).Draw(t, "parameters"), Version: numbers(t, "version"), PingInterval: small(t, "ping")}
-		m.Secure = SecureTerms{small(t, "min"), small(t, "max"), doubles(t, "dropout"), doubles(t, "corrupt"), small(t, "examples"), small(t, "bits"), doubles(t, "subset"), hashes(t, "members"), doubles(t, "noise")}
+		m.Secure = SecureTerms{small(t, "min"), small(t, "max"), doubles(t, "dropout"), doubles(t, "corrupt"), small(t, "examples"), small(t, "bits"), doubles(t, "subset"), hashes(t, "members"), doubles(t, "noise"), doubles(t, "clip"), small(t, "participations")}
 		m.Model.Input = lists[uint32](t, "input", MaxDimensions, small)
 		for range rapid.IntRange(0, 5).Draw(t, "layers") {
 			m.Model.Layers = append(m.Model.Layers, Layer{

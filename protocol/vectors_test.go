@@ -73,6 +73,7 @@ ec96a948c53271100e02a21d22866a3af391ea9379dbefa855332c9624127cba  want-version.t
 bf6920c27e5bfbcc8f9ade7f7c51b293770575ad90fd6c0b10d555c6b7e64c97  want.txt
 368dc9c447053d00037d203af5278ccc2f802bea21b53a60481642af7d1cf185  welcome-class-weights.txt
 a76528bd266e6075b466a0673b16659785459d94e91281dcfb0cd855ce1bb431  welcome-cnn.txt
+1e6d6570fbbb81775ad5e82e426737805b948cd8d9fc93962565785247dd9779  welcome-secure-limits.txt
 811851ecfcd2e53a3108274cc7ed36ad61e24c13372843fb6f0754a6fd3f1165  welcome-secure-noise.txt
 4c3878fbce09c8ee344d200fd29e777ec79f68c6d0bd7f3ba386f57fca6c0961  welcome-secure.txt
 7b4b52d0d8acbe2713fb4368d844777e90880239036e103466c053236b6ae240  welcome-unknown-layer.txt
@@ -200,6 +201,7 @@ var vectors = []struct {
 	{"secure-announced", "The roster of many participants: its body follows in chunks.", &Secure{Transfer: 7, Order: 7, Vectors: []Vector{{Kind: PayloadBytes, Name: SecurePayload, Size: 64017}}}},
 	{"welcome-secure", "A task with secure aggregation.", &Welcome{Participant: 3, Run: "mnist-secure-1", Parameters: 199210, Secure: SecureTerms{Min: 5, Max: 100, Dropout: .3, Corrupt: .2, Examples: 600, Bits: 12, Subset: .25}}},
 	{"welcome-secure-noise", "A task whose participants add shares of noise.", &Welcome{Participant: 3, Run: "mnist-secure-dp-1", Parameters: 199210, Secure: SecureTerms{Min: 140, Max: 250, Dropout: .2, Corrupt: .1, Examples: 1, Bits: 16, Subset: 1, Noise: 2.15}}},
+	{"welcome-secure-limits", "The same, with what its claim rests on.", &Welcome{Participant: 3, Run: "mnist-secure-dp-1", Parameters: 199210, Secure: SecureTerms{Min: 160, Max: 200, Dropout: .1, Corrupt: .1, Examples: 1, Bits: 16, Subset: 1, Noise: 2.14, Clip: 1, Participations: 11}}},
 	{"order-secure", "An order whose answer is masked.", &Order{Order: 7, Kind: OrderFit, Round: 7, Hyper: Hyper{Epochs: 1, Batch: 10, LR: .1, Bound: 1.5}, Payloads: []Payload{{Kind: PayloadMasked, Name: SecurePayload, MaxBytes: 298843}}}},
 	{"constants-means", "The means alone: sums of squares about them follow.", &Constants{Mean: []float64{38.5, -0.25}}},
 	{"chunk", "The second chunk of a transfer, cut short.", &Chunk{Transfer: 12, Offset: 65536, Data: ramp(0xf0, 32)}},

@@ -18,7 +18,7 @@ import (
 // coordinator has none to add.
 func distributed(c *Config, s *strategy.Config) {
 	differential(nil)(c, s)
-	c.Secure.Terms.Noise, c.Secure.Terms.Examples = 1, 1
+	c.Secure.Terms.Noise, c.Secure.Terms.Clip, c.Secure.Terms.Examples = 1, 1, 1
 }
 
 // A version is the sum of what participants have contributed, their noise included, over the

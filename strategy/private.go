@@ -194,7 +194,7 @@ func (p *private) plan(r *rounds, rate float64) combine.Plan {
 	step.Sigma = p.Vector * p.bound
 	if p.Count > 0 {
 		// Centred, an answer moves the count by 1/2 and none by 0.
-		step.Count = &combine.Count{Value: float64(p.below) - float64(len(r.answers))/2, Sigma: p.Count}
+		step.Count = &combine.Count{Halves: int64(2*p.below - len(r.answers)), Sigma: p.Count}
 	}
 	if p.Tree != nil {
 		step.Tree = &combine.Tree{Drop: p.tree.drop(p.Tree)}

@@ -190,6 +190,10 @@ func TestHidden(t *testing.T) {
 	if page := render(t, p); !strings.Contains(page, "You take part in at most 4 rounds") || strings.Contains(page, "rests on chance") {
 		t.Error("of noise of a tree it is not said in how many rounds one takes part")
 	}
+	p.OnTask(decode(t, `{"name": "mnist-2nn", "run": "r1", "model": {"parameters": 7850}, "data": {"classes": 2}, "privacy": {"aggregation": "secure", "min": 160}, "claim": {"epsilon": 1, "delta": 0.00001, "releases": 54, "noise": 2.14, "clip": 0.5, "rate": 1, "population": 1000, "participations": 11, "distributed": true}}`))
+	if page := render(t, p); !strings.Contains(page, "A sum of 160 or more has a noise that is 2.14 times as large") || !strings.Contains(page, "You take part in at most 11 rounds") {
+		t.Error("of noise in secure sums it is not said how much there is")
+	}
 	p.OnTask(decode(t, fmt.Sprintf(task, "null")))
 	if !strings.Contains(render(t, p), "So far nothing is promised") {
 		t.Error("a run without a bound promises one")

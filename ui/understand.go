@@ -142,6 +142,9 @@ func (p *Page) hiddenWords() string {
 		noise, rests = "hidden.shares", "hidden.honest"
 	}
 	words := []string{p.say(noise)}
+	if v.Distributed {
+		words = append(words, p.say("hidden.least", p.short(&v.Noise), p.Task.Privacy.Min))
+	}
 	switch {
 	case v.Epsilon == nil:
 		words = append(words, p.say("hidden.unbounded"))

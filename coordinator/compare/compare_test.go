@@ -202,7 +202,7 @@ func TestRefuses(t *testing.T) {
 		{"a heat map of nothing", "kind: bars, x: strategy.epochs, y: final_accuracy", "kind: heat, x: variants, y: strategy.epochs, z: final_loss", `x is "variants", want a path of the grid, or variant`},
 		{"a figure of nothing", "x: bytes, y: final_loss", "x: bites, y: final_loss", `x is "bites", want a path of the grid or a measure`},
 		{"a task that is not there", "task: anes96-radon", "task: anes", `anes`},
-		{"a study that is not there", "    task: anes96-radon\n", "    study: dice\n", `study is "dice", want one of inversion, lambda, members_noise, members_single, members_sums, mixing, surface`},
+		{"a study that is not there", "    task: anes96-radon\n", "    study: dice\n", `study is "dice", want one of inversion, lambda, members_hidden, members_noise, members_single, members_sums, mixing, surface`},
 		{"no statement", `">= 0.9 * mean[20].final_accuracy"`, `"0.9"`, "f.yaml:20: expect:"},
 		{"a statement of no variant", "* mean[20]", "* median[20]", "there is no variant median, want one of mean, radon"},
 		{"a statement without the grid", "* mean[20]", "* mean", "mean needs the values of strategy.epochs in brackets, such as mean[1].final_accuracy"},

@@ -156,6 +156,14 @@ func shares(of func(*simulate.Shares) float64) func(*measured) float64 {
 	}
 }
 
+// epsilonOf returns that of the run's account; none without noise.
+func epsilonOf(m *measured) float64 {
+	if m.result.Final.Privacy == nil || m.result.Final.Privacy.Epsilon == nil {
+		return unknown64
+	}
+	return *m.result.Final.Privacy.Epsilon
+}
+
 // measures are all that a table can tell of a simulation.
 var measures = map[string]measure{
 	"final_accuracy":                {"accuracy at the end", percent, final("test_accuracy")},
@@ -199,6 +207,7 @@ var measures = map[string]measure{
 	"validation_loss_at_target":     {"validation loss at the target", number, atTarget("validation_loss")},
 	"accuracy_at_best":              {"test accuracy where that on the validation set is best", percent, atBest("test_accuracy")},
 	"loss_at_best":                  {"test loss where the validation set is best", number, atBest("test_loss")},
+	"epsilon":                       {"epsilon", number, epsilonOf},
 	"client_accuracy":               {"accuracy for a client", percent, shares(func(s *simulate.Shares) float64 { return s.Mean })},
 	"client_deviation":              {"its deviation", percent, shares(func(s *simulate.Shares) float64 { return s.Deviation })},
 	"worst_tenth":                   {"accuracy for the worst tenth", percent, shares(func(s *simulate.Shares) float64 { return s.Worst })},

@@ -44,6 +44,7 @@ var (
 	memberSingle = singleSights(memberClip)
 	memberSums   = sights([]int{1, 2, 5, 10, 20, 50, 100}, 0, 0)
 	memberNoise  = sights([]int{1, 10, 100}, memberClip, .01, .1, .3, 1)
+	memberHidden = sights([]int{1, 100}, memberClip, 0, .1, 1)
 )
 
 // singleSights are single updates as they are, and clipped.

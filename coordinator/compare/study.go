@@ -36,7 +36,8 @@ type heading struct {
 var studies = map[string]computation{
 	"lambda": lambdas, "surface": surface, "mixing": mixing,
 	"members_single": membership(memberSingle, drawROC), "members_sums": membership(memberSums, drawSums), "members_noise": membership(memberNoise, drawNoise),
-	"inversion": inversion,
+	"members_hidden": membership(memberHidden, drawROC),
+	"inversion":      inversion,
 }
 
 func studyNames() []string { return sorted(studies) }

@@ -27,6 +27,8 @@
 //     a strategy and for the answers to contributions; observer.go applies them.
 //   - secure.go: what clients of secure aggregation reveal, and that a sum is the sum of what
 //     they gave.
+//   - private.go: noise, which is never used again; its account, which forgets no attempt; and
+//     limits on participation, over all processes.
 //   - reference.go: the arithmetic of every scheme, written out from the formulas in
 //     math/big and float64. It does not import combine.
 //   - invariants.go: versions, orders, messages, byte counts, memory, the end.
@@ -41,6 +43,7 @@ package faults
 
 import (
 	"fmt"
+	"io"
 	"math/rand/v2"
 	"time"
 
@@ -69,6 +72,8 @@ type mutant struct {
 	send     func(protocol.Message) protocol.Message
 	up       func(protocol.Message) protocol.Message // what clients send
 	client   func(*client.Secure)
+	noise    func(io.Reader) io.Reader // random bytes of a process
+	setup    func(*strategy.Setup)
 }
 
 // Rates are the probabilities of faults in the first part of a schedule.
@@ -166,15 +171,19 @@ func Run(cfg Config) (Result, error) {
 	return s.result, nil
 }
 
-// Kinds returns the kinds of strategy that run live, and those of them that are secure.
+// Kinds returns the kinds of strategy that run live, and those of them that are secure or
+// differentially private.
 func Kinds() (names []string) {
 	for _, s := range strategy.Schemes() {
 		if s.Name != "central" {
 			names = append(names, s.Name)
 		}
 	}
-	for _, of := range []string{"fedavg", "periodic", "minibatch", "oneshot", ofGroups, ofMembers} {
+	for _, of := range []string{"fedavg", "periodic", "minibatch", "oneshot", ofGroups, ofMembers, ofShares} {
 		names = append(names, securePrefix+of)
+	}
+	for _, of := range []string{ofPoisson, treeNoise} {
+		names = append(names, privatePrefix+of)
 	}
 	return names
 }

@@ -18,10 +18,13 @@ func (s *sim) checkOpen(p *process, o run.OpenRound) {
 	n := uint64(len(s.disk.commits))
 	s.must(o.Round == n+1 && o.Base == n, "rounds form a chain", "round %d opens on version %d, and version %d is the newest", o.Round, o.Base, n)
 	s.must(!s.ended() && o.Round <= uint64(s.rounds), "the end is the end", "round %d opens, and the run makes %d", o.Round, s.rounds)
-	s.must((len(o.Cohort) > 0 || s.shape == buffered) && slices.IsSorted(o.Cohort) && len(slices.Compact(slices.Clone(o.Cohort))) == len(o.Cohort) &&
+	s.must((len(o.Cohort) > 0 || s.shape == buffered || s.differential()) && slices.IsSorted(o.Cohort) && len(slices.Compact(slices.Clone(o.Cohort))) == len(o.Cohort) &&
 		!slices.ContainsFunc(o.Cohort, func(n uint32) bool { return s.numbers[n] == nil }), "a cohort is a set of participants", "order %d has %v", o.Order, o.Cohort)
 	was, again := s.cohorts[o.Order]
 	s.must(!again || was.Round == o.Round && was.Base == o.Base && slices.Equal(was.Cohort, o.Cohort), "an order number is used once", "order %d was %+v and becomes %+v", o.Order, was, o)
+	if !again && s.differential() {
+		s.checkAsked(o)
+	}
 	open := s.disk.open
 	s.must(open == nil || o.Order >= open.Order, "order numbers grow", "order %d is opened after %+v", o.Order, open)
 	s.cohorts[o.Order] = o
@@ -52,6 +55,11 @@ func (s *sim) checkCommit(p *process, c run.Commit) {
 	in := input{seed: s.seed, version: c.Base, base: params, state: state, max: s.maxExamples(), present: s.present[o.open.Order], cohort: len(o.open.Cohort), backoff: o.backoff}
 	if exact := state[exactVector]; exact != nil {
 		in.base = exact
+	}
+	if s.differential() {
+		s.checkNoised(p, c, in)
+		s.checkTraffic(p, c)
+		return
 	}
 	counting := o.counting
 	if s.secured() {
@@ -98,7 +106,11 @@ func (s *sim) checkCommit(p *process, c run.Commit) {
 		s.must(was.Contribution == k, "a version says by how much contributions count", "version %d says %+v, it was %+v", c.Round, k, was)
 	}
 	s.backoff = o.backoff.committed()
-	// Bytes are counted up to the moment when the commit was asked for first.
+	s.checkTraffic(p, c)
+}
+
+// checkTraffic: bytes are counted up to the moment when the commit was asked for first.
+func (s *sim) checkTraffic(p *process, c run.Commit) {
 	s.must(c.Traffic.Up+c.Traffic.Down == p.asked-p.previous, "rounds account for all bytes", "version %d says %d up and %d down since the last, the peers %d", c.Round, c.Traffic.Up, c.Traffic.Down, p.asked-p.previous)
 }
 

@@ -3,7 +3,9 @@ package faults
 import (
 	"fmt"
 	"go/build"
+	"io"
 	"math"
+	"math/rand/v2"
 	"slices"
 	"strings"
 	"testing"
@@ -11,6 +13,7 @@ import (
 
 	"fedtab/client"
 	"fedtab/combine"
+	"fedtab/privacy/secagg/native"
 	"fedtab/protocol"
 	"fedtab/run"
 	"fedtab/strategy"
@@ -97,16 +100,27 @@ func masking(change func(order uint64, block []byte) []byte) mutant {
 // journal is a journal that loses or changes what it is given.
 type journal struct {
 	run.Journal
-	open    bool // rounds are not written down
-	reserve bool // nor participant numbers
-	pause   bool // nor pauses
-	commit  func(*run.Commit) (write bool)
-	sum     func(run.Sum) []run.Sum // that are written
+	open      bool // rounds are not written down
+	reserve   bool // nor participant numbers
+	pause     bool // nor pauses
+	commit    func(*run.Commit) (write bool)
+	sum       func(run.Sum) []run.Sum // that are written
+	stateless bool                    // rounds are written down without the strategy's state
+}
+
+// repeating is random bytes that begin anew with each read.
+type repeating struct{ seed int }
+
+func (r repeating) Read(b []byte) (int, error) {
+	return rand.NewChaCha8([32]byte{byte(r.seed)}).Read(b)
 }
 
 func (j journal) OpenRound(id string, o run.OpenRound) error {
 	if j.open {
 		return nil
+	}
+	if j.stateless {
+		o.State = nil
 	}
 	return j.Journal.OpenRound(id, o)
 }
@@ -161,6 +175,10 @@ func TestMutants(t *testing.T) {
 	disk := func(j journal) mutant {
 		return mutant{journal: func(real run.Journal) run.Journal { j.Journal = real; return j }}
 	}
+	const (
+		noisy   = "a version is what its contributions and its noise make of its base"
+		limited = "no client is asked beyond its limits"
+	)
 	const made = "a version is what its contributions make of its base"
 	for _, test := range []struct {
 		name string
@@ -234,6 +252,57 @@ func TestMutants(t *testing.T) {
 				return first
 			})
 		}(), ""},
+		{"an attempt is not charged", "private-poisson", change(func(e strategy.Effect) strategy.Effect {
+			if c, ok := e.(strategy.Commit); ok {
+				c.Releases--
+				return c
+			}
+			return e
+		}), "every attempt is charged"},
+		{"a restart forgets a charge", "private-poisson", disk(journal{stateless: true}), "every attempt is charged"},
+		{"a restart forgets a charge of a sum", "secure-shares", disk(journal{stateless: true}), "every attempt is charged"},
+		{"a restart begins noise anew", "private-poisson", mutant{noise: func(io.Reader) io.Reader { return rand.NewChaCha8([32]byte{1}) }}, "noise is never used again"},
+		{"noise of a tree is drawn once", "private-tree", mutant{noise: func(io.Reader) io.Reader { return repeating{1} }}, "noise is never used again"},
+		{"a client adds the same share again", "secure-shares", mutant{client: func(c *client.Secure) {
+			c.Primitives = native.Primitives{Source: repeating{c.Member + 1}}
+		}}, "noise is never used again"},
+		{"a version has half of its noise", "private-poisson", change(func(e strategy.Effect) strategy.Effect {
+			if c, ok := e.(strategy.Commit); ok {
+				plan := c.Plan.(combine.Private)
+				plan.Sigma /= 2
+				c.Plan = plan
+				return c
+			}
+			return e
+		}), noisy},
+		{"a tree keeps the noise of old nodes", "private-tree", change(func(e strategy.Effect) strategy.Effect {
+			if c, ok := e.(strategy.Commit); ok {
+				plan := c.Plan.(combine.Private)
+				plan.Tree = &combine.Tree{}
+				c.Plan = plan
+				return c
+			}
+			return e
+		}), noisy},
+		{"a contribution is not bounded", "private-poisson", add(func(a *strategy.Add) { a.Scale = 1 }), noisy},
+		{"clients are asked once more", "private-tree", mutant{setup: func(s *strategy.Setup) {
+			p := *s.Private
+			tree := *p.Tree
+			tree.Participations++
+			p.Tree, s.Private = &tree, &p
+		}}, limited},
+		{"clients are asked too soon", "private-tree", mutant{setup: func(s *strategy.Setup) {
+			p := *s.Private
+			tree := *p.Tree
+			tree.Separation = 0
+			p.Tree, s.Private = &tree, &p
+		}}, limited},
+		{"a restart forgets who was asked", "private-tree", disk(journal{stateless: true}), limited},
+		{"a sum with noise is of two", "secure-shares", disk(journal{sum: func(s run.Sum) []run.Sum {
+			s.Participants = s.Participants[:2]
+			return []run.Sum{s}
+		}}), "a sum is of several"},
+		{"a sum lacks a share", "secure-shares", disk(journal{sum: func(s run.Sum) []run.Sum { return []run.Sum{other(s)} }}), "a sum is that of what its participants gave"},
 		{"a balancing set does not get its mean", "dynamic", change(func(e strategy.Effect) strategy.Effect {
 			if o, ok := e.(strategy.Order); ok {
 				o.Start = 0

@@ -124,7 +124,11 @@ func (s *sim) boot() {
 	s.processes++
 	p := &process{sim: s, number: s.processes, sockets: map[uint32]*socket{}}
 	s.process = p
-	st, err := strategy.New(s.Config, s.setup)
+	setup := s.setup
+	if s.mutant.setup != nil {
+		s.mutant.setup(&setup)
+	}
+	st, err := strategy.New(s.Config, setup)
 	if err != nil {
 		panic(err)
 	}
@@ -135,7 +139,10 @@ func (s *sim) boot() {
 	}
 	cfg := run.Config{
 		ID: "faults", Seed: s.seed, OrderSeed: s.seed, Model: s.model, Sums: s.Sums(), MaxScale: s.MaxScale, Packing: s.packing, Stop: s.stopAt, EvalEvery: s.evalEvery, Evaluate: s.evaluate, Judge: s.judge(),
-		Secure: s.secureRun(), Shards: s.shards, Journal: s.disk, ResumeGrace: resumeGrace, RestartGrace: restartGrace, Token: token,
+		Secure: s.secureRun(), Differential: s.noise(), Shards: s.shards, Journal: s.disk, ResumeGrace: resumeGrace, RestartGrace: restartGrace, Token: token,
+	}
+	if s.differential() {
+		cfg.MaxScale = func(float64) float64 { return 1 }
 	}
 	if s.processes > 1 {
 		p.saved = s.disk.load()

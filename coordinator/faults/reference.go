@@ -161,7 +161,7 @@ func (s *scheme) verify(in input, next []float32, state map[string][]float32) er
 	_, exponent := math.Frexp(adds * limit * protocol.MaxDelta)
 	unit := math.Ldexp(1, exponent-62)
 	mean := weightedMean(in.given, 0, unit)
-	want, states := make([]interval, len(mean)), map[string][]interval{}
+	states := map[string][]interval{}
 	switch {
 	case c.Correction == "scaffold": // c <- c + |S|/N mean(c_i+ - c_i)
 		n := float64(len(in.given))
@@ -175,6 +175,13 @@ func (s *scheme) verify(in input, next []float32, state map[string][]float32) er
 			mean[j] = affine(0, -c.LR, x)
 		}
 	}
+	return s.stepped(in, rate, mean, states, next, state)
+}
+
+// stepped says whether a version, and the server vectors beside it, are a step of the server
+// along mean. states are the vectors that are not its optimiser's.
+func (s *scheme) stepped(in input, rate float64, mean []interval, states map[string][]interval, next []float32, state map[string][]float32) error {
+	c, want := s.Config, make([]interval, len(mean))
 	for j, g := range mean {
 		if c.Server == "" || c.Server == "sgd" || c.Kind == "dynamic" || c.Kind == "daisy" {
 			want[j] = affine(in.base[j], rate, g)

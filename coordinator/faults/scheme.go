@@ -77,8 +77,14 @@ func drawClients(r *rand.Rand, kind string) int {
 func drawScheme(r *rand.Rand, kind string, clients int) scheme {
 	kind = cmp.Or(kind, "fedavg")
 	of, secured := strings.CutPrefix(kind, securePrefix)
-	if kind = of; of == ofGroups || of == ofMembers {
+	if kind = of; of == ofGroups || of == ofMembers || of == ofShares {
 		kind = "fedavg"
+	}
+	mechanism, noised := strings.CutPrefix(kind, privatePrefix)
+	if noised {
+		kind = "fedavg"
+	} else if of == ofShares {
+		mechanism, noised = of, true
 	}
 	s := scheme{
 		Config: strategy.Config{Kind: kind, Batch: r.IntN(3), LR: .1, Deadline: time.Duration(5+r.IntN(60)) * time.Second},
@@ -139,6 +145,9 @@ func drawScheme(r *rand.Rand, kind string, clients int) scheme {
 			s.Models, c.MinClients = 6, 1
 		}
 		s.reliable, s.examples, c.Own = max(s.reliable, c.MinClients), s.Models, s.RadonSettings
+	}
+	if noised {
+		s.drawPrivate(r, clients, mechanism)
 	}
 	if secured {
 		s.drawSecure(r, clients, of)

@@ -59,6 +59,9 @@ func (s *scheme) drawSecure(r *rand.Rand, clients int, of string) {
 		s.members = members(clients)
 		s.terms.Members = terms.Digest(s.members)
 	}
+	if of == ofShares {
+		s.drawShares(r)
+	}
 	fewest := s.fewest()
 	if fewest == 0 { // no number of as many clients is enough
 		s.terms.Dropout, s.terms.Corrupt = .1, .01
@@ -234,6 +237,9 @@ func (p *peer) secure() *client.Secure {
 		Primitives: native.Primitives{Source: rand.NewChaCha8(seed), Identity: identity(p.index)}, Members: s.members, Member: p.index,
 		Persist: p.persist, History: p.record, Apart: p.apart, Masks: p.made,
 	}
+	if s.differential() {
+		c.Alter = p.altered
+	}
 	if s.mutant.client != nil {
 		s.mutant.client(c)
 	}
@@ -257,6 +263,9 @@ func (p *peer) persist(record []byte) error {
 // made is told the integers of an update.
 func (p *peer) made(o *protocol.Order, values []uint32) {
 	p.sim.secure.given[key{p.number(), o.Order}] = slices.Clone(values)
+	if p.sim.differential() {
+		p.checkShare(o, values)
+	}
 }
 
 func (p *peer) number() uint32 { return p.client.Welcome().Participant }

@@ -53,6 +53,7 @@ type sim struct {
 	present map[strategy.OrderID]int // clients present when an attempt was opened
 	backoff backoff                  // as of the newest durable write
 	secure  *securing                // nil: contributions come one by one
+	private *private                 // nil: versions have no noise
 
 	result    Result
 	newest    []entry // events, at most maxTrace
@@ -128,7 +129,10 @@ func newSim(cfg Config) *sim {
 	if cfg.Rates != nil {
 		s.rates = *cfg.Rates
 	}
-	s.secure = newSecuring(s)
+	if times, _ := s.limits(); times > 0 && s.stopAt.Time == 0 { // it waits for others when all have reached theirs
+		s.stopAt.Time = s.between(time.Minute, 10*time.Minute)
+	}
+	s.secure, s.private = newSecuring(s), newPrivate(s)
 	s.disk = &disk{sim: s, reserved: 1, evaluations: map[uint64]run.Evaluation{}}
 	for i := range clients {
 		p := &peer{sim: s, index: i, reliable: i < s.reliable, lacks: s.drawLacks(), otherInit: maybe(r, 8), lose: s.rates.Lose}
@@ -141,6 +145,9 @@ func newSim(cfg Config) *sim {
 	}
 	if s.secured() { // each phase has a deadline
 		s.maxRound = time.Minute
+	}
+	if s.differential() {
+		s.maxRound = max(s.maxRound, s.deadlined())
 	}
 	if s.shape == monitored { // models that have converged take longer to move far enough
 		s.maxRound = 4 * time.Minute

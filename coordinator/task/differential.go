@@ -19,7 +19,7 @@ const (
 
 // Bounds of differential privacy.
 const (
-	maxNoise      = 1000    // times strategy.MaxBound it is far below what a sum holds
+	MaxNoise      = 1000    // of privacy.noise: times strategy.MaxBound it is far below what a sum holds
 	maxPopulation = 1 << 30 // members
 	maxBudget     = 1000    // an epsilon beyond it hides nothing
 
@@ -33,8 +33,8 @@ func (p *Privacy) Differential() bool { return p.Noise > 0 }
 // of participants without noise.
 func (d *decoder) differential(t *Task) {
 	p := &t.Privacy
-	if !d.want(p.Noise == 0 || p.Noise >= account.MinNoise && p.Noise <= maxNoise, "privacy.noise", p.Noise,
-		fmt.Sprintf("%v <= noise <= %d, in multiples of the bound on a contribution (0: none, and no claim)", account.MinNoise, maxNoise)) {
+	if !d.want(p.Noise == 0 || p.Noise >= account.MinNoise && p.Noise <= MaxNoise, "privacy.noise", p.Noise,
+		fmt.Sprintf("%v <= noise <= %d, in multiples of the bound on a contribution (0: none, and no claim)", account.MinNoise, MaxNoise)) {
 		return
 	}
 	if !p.Differential() {
@@ -82,8 +82,8 @@ func (d *decoder) tree(p *Privacy) {
 	d.want(p.Restart >= 0 && p.Restart <= MaxRounds, "privacy.restart", p.Restart, fmt.Sprintf("1 <= restart <= %d rounds (0: one tree)", MaxRounds))
 	if p.Participations == 0 {
 		const without = "none, or privacy.participations beside it: it is of noise of a tree"
-		d.want(p.Separation == 0, "privacy.separation", p.Separation, without)
-		d.want(p.Restart == 0, "privacy.restart", p.Restart, without)
+		d.want(p.Separation <= 0, "privacy.separation", p.Separation, without)
+		d.want(p.Restart <= 0, "privacy.restart", p.Restart, without)
 		return
 	}
 	d.want(p.Sampling != poisson, "privacy.sampling", quoted(p.Sampling), "none beside privacy.participations: a tree claims nothing of chance")

@@ -130,7 +130,7 @@ func (p *Privacy) Terms() protocol.SecureTerms {
 		Examples: uint32(p.Examples), Bits: uint32(p.Bits), Subset: p.Subset,
 	}
 	if p.Differential() { // one that counts fully has the weight 1
-		t.Noise, t.Examples = p.Noise, uint32(max(p.FullWeight, 1))
+		t.Noise, t.Examples, t.Clip, t.Participations = p.Noise, uint32(max(p.FullWeight, 1)), p.Clip, uint32(p.Participations)
 	}
 	if p.Groups > 0 {
 		t.Max = uint32(2*p.Groups - 1) // a cohort of twice as many makes two groups
@@ -218,8 +218,10 @@ func (p *Privacy) Run(primitives secagg.Primitives, cores int) (*run.Secure, err
 func (d *decoder) privacy(t *Task) {
 	p := &t.Privacy
 	d.want(p.Aggregation == "" || p.Aggregation == plain || p.Secure(), "privacy.aggregation", quoted(p.Aggregation), `"plain" or "secure"`)
+	before := len(d.problems)
 	d.secure(p)
 	d.differential(t)
+	ranges := len(d.problems) == before // otherwise the terms would tell the same again
 	if !p.Secure() {
 		return
 	}
@@ -227,7 +229,7 @@ func (d *decoder) privacy(t *Task) {
 	d.want(what == "", "privacy.aggregation", secure, "plain with strategy.kind: "+t.Strategy.Kind+", which must see "+what)
 	robust := t.Strategy.Combine != "" && t.Strategy.Combine != "mean"
 	d.want(p.Groups > 0 || !robust, "privacy.groups", p.Groups, "the participants of a group, because strategy.combine: "+t.Strategy.Combine+" combines the means of groups")
-	d.want(p.Groups == 0 || robust, "privacy.groups", p.Groups, "none without strategy.combine, which combines the means of groups")
+	d.want(p.Groups == 0 || robust || !ranges, "privacy.groups", p.Groups, "none without strategy.combine, which combines the means of groups")
 	const instead = " with privacy.aggregation: secure, which has privacy.bits, privacy.subset and privacy.examples"
 	up := t.Compress.Up
 	d.want(up.Codec == "" || up.Codec == masked, "compress.up.codec", quoted(up.Codec), masked+instead)
@@ -235,10 +237,15 @@ func (d *decoder) privacy(t *Task) {
 	d.want(up.Feedback != "on", "compress.up.feedback", quoted(up.Feedback), "off"+instead)
 	d.want(t.Strategy.Clip == "" || t.Strategy.Clip == "none", "strategy.clip", quoted(t.Strategy.Clip), "none"+instead)
 	d.want(t.Strategy.MaxWeight == 0 || p.Differential(), "strategy.max_weight", t.Strategy.MaxWeight, "none"+instead)
-	d.ownSecure(t)
+	if !p.Differential() { // whose own checks refuse the same
+		d.ownSecure(t)
+	}
+	if !ranges {
+		return
+	}
 	of, _, err := terms.Of(full(p).Terms(), p.signers(), "", 1)
 	if err != nil {
-		d.wrong("privacy", "privacy: "+err.Error())
+		d.wrong("privacy", "privacy: "+plainly(err))
 		return
 	}
 	fewest := of.Fewest(full(p).Max)
@@ -248,6 +255,15 @@ func (d *decoder) privacy(t *Task) {
 	d.want(p.Groups == 0 || p.Groups >= fewest, "privacy.groups", p.Groups, fmt.Sprintf("at least %d, of which privacy.min are left when privacy.dropout drop out", fewest))
 }
 
+// plainly returns what terms that are not possible have wrong, without the names of the packages.
+func plainly(err error) string {
+	text := err.Error()
+	for _, of := range []error{secagg.ErrTerms, integers.ErrFormat} {
+		text = strings.TrimPrefix(text, of.Error()+": ")
+	}
+	return text
+}
+
 // ownSecure refuses what single participants would tell of their own data beside the rounds.
 func (d *decoder) ownSecure(t *Task) {
 	if t.Data.Source != own {
@@ -255,7 +271,7 @@ func (d *decoder) ownSecure(t *Task) {
 	}
 	scale, on := cmp.Or(t.Data.Standardise, t.Data.scale()), cmp.Or(t.Evaluate.On, OnHoldouts)
 	const why = " with privacy.aggregation: secure: "
-	d.want(scale != string(data.FederatedScale), "data.standardise", quoted(scale), `"none"`+why+"each participant would tell the totals of its numbers by itself")
+	d.want(scale != string(data.FederatedScale), "data.standardise", quoted(scale), `"local" or "none"`+why+"each participant would tell the totals of its numbers by itself")
 	d.want(on == OnTest || on == OnNone, "evaluate.on", quoted(on), `"test" or "none"`+why+"each participant would tell how the model does on its hold-out by itself")
 }
 
@@ -269,7 +285,7 @@ func (d *decoder) secure(p *Privacy) {
 			d.want(!given || p.Secure(), path, value, without)
 		}
 	}
-	setting("privacy.min", p.Min, p.Min != 0, full.Min >= 3 && full.Min <= full.Max, "3 <= min <= max")
+	setting("privacy.min", p.Min, p.Min != 0, full.Min >= 3, "3 <= min <= max")
 	setting("privacy.max", p.Max, p.Max != 0, full.Max >= full.Min && full.Max <= MaxClients, fmt.Sprintf("min <= max <= %d", MaxClients))
 	setting("privacy.dropout", p.Dropout, p.Dropout != 0, full.Dropout > 0 && full.Dropout < 1, "0 < dropout < 1")
 	setting("privacy.corrupt", p.Corrupt, p.Corrupt != 0, full.Corrupt > 0 && full.Corrupt < 1, "0 < corrupt < 1")

@@ -64,3 +64,22 @@ func TestSecureFewest(t *testing.T) {
 		}
 	}
 }
+
+// A privacy setting that is out of range is told of once, without the names of packages.
+func TestPrivacyToldOnce(t *testing.T) {
+	const noisy = `privacy={aggregation: secure, min: 3, max: 20, dropout: 0.1, corrupt: 0.01, bits: 16, noise: 1, clip: 1, population: 20, delta: 1e-5}`
+	for _, set := range []string{
+		"privacy.min=1", "privacy.max=2", "privacy.dropout=2", "privacy.corrupt=1", "privacy.bits=40", "privacy.bits=5", "privacy.subset=2", "privacy.groups=1",
+		"privacy.noise=0.001", "privacy.participations=-1", "privacy.separation=-1", "privacy.restart=-1", "privacy.examples=-1",
+	} {
+		_, err := Parse("x.yaml", []byte(secureTask), noisy, "strategy.fraction=1", set)
+		if err == nil {
+			t.Errorf("%s: no error", set)
+			continue
+		}
+		text := err.Error()
+		if strings.Count(text, "\n") > 0 || strings.Contains(text, "integers:") || strings.Contains(text, "terms:") {
+			t.Errorf("%s: %s, want it once, in the words of the task", set, text)
+		}
+	}
+}

@@ -79,7 +79,7 @@ func NewClient(terms Terms, attempt Attempt, member int, history History) (*Clie
 			return nil, fmt.Errorf("%w: attempt %d of round %d, want one after attempt %d of round %d", ErrUsed, attempt.Number, attempt.Round, history.Attempt.Number, history.Attempt.Round)
 		}
 	}
-	history = History{Run: terms.Run, Attempt: attempt, Update: history.Update}
+	history = History{Run: terms.Run, Attempt: attempt, Update: history.Update, Vectors: history.Vectors}
 	return &Client{terms: terms, member: member, history: history, of: terms.digest(attempt)}, nil
 }
 
@@ -345,6 +345,7 @@ func (c *Client) mask() []Effect {
 		c.masks[i] += x
 	}
 	c.history.Update = c.update
+	c.history.Vectors++
 	return c.persist(clientUsing)
 }
 

@@ -13,18 +13,19 @@ type History struct {
 	Run      [digest.Size]byte
 	Attempt  Attempt           // the newest that it has begun
 	Update   uint64            // the newest whose masked vector it has sent; 0: none
+	Vectors  uint64            // masked vectors that it has sent
 	Released [digest.Size]byte // digest of the survivors for whom it has released shares of Attempt; zeros: none
 }
 
 // historyVersion is the first byte of a record.
-const historyVersion = 1
+const historyVersion = 2
 
-const historySize = 1 + 2*digest.Size + 3*8
+const historySize = 1 + 2*digest.Size + 4*8
 
 // Append appends the record of h.
 func (h *History) Append(b []byte) []byte {
 	b = append(append(b, historyVersion), h.Run[:]...)
-	for _, x := range []uint64{h.Attempt.Round, h.Attempt.Number, h.Update} {
+	for _, x := range []uint64{h.Attempt.Round, h.Attempt.Number, h.Update, h.Vectors} {
 		b = binary.LittleEndian.AppendUint64(b, x)
 	}
 	return append(b, h.Released[:]...)
@@ -42,6 +43,7 @@ func ParseHistory(b []byte) (h History, err error) {
 	b = b[1+digest.Size:]
 	h.Attempt = Attempt{binary.LittleEndian.Uint64(b), binary.LittleEndian.Uint64(b[8:])}
 	h.Update = binary.LittleEndian.Uint64(b[16:])
-	copy(h.Released[:], b[24:])
+	h.Vectors = binary.LittleEndian.Uint64(b[24:])
+	copy(h.Released[:], b[32:])
 	return h, nil
 }

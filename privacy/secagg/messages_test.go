@@ -210,7 +210,7 @@ func FuzzMessages(f *testing.F) {
 
 // A record is read as it was written, and nothing else is one.
 func TestHistory(t *testing.T) {
-	h := History{Run: [32]byte{1}, Attempt: Attempt{3, 4}, Update: 5, Released: [32]byte{6}}
+	h := History{Run: [32]byte{1}, Attempt: Attempt{3, 4}, Update: 5, Vectors: 6, Released: [32]byte{6}}
 	record := h.Append(nil)
 	if got, err := ParseHistory(record); err != nil || got != h {
 		t.Errorf("%+v, %v, want %+v", got, err, h)

@@ -495,7 +495,7 @@ func TestWrittenDownFirst(t *testing.T) {
 				}
 				want := secagg.History{Run: w.terms.Run, Attempt: w.attempt}
 				if written >= 2 {
-					want.Update = 1
+					want.Update, want.Vectors = 1, 1
 				}
 				if written == 3 {
 					want.Released = h.Released

@@ -17,6 +17,10 @@ type Terms struct {
 	Length int // integers of a vector
 	Bits   int // width of an integer: sums are modulo 2^Bits
 
+	// Vectors is a digest of how the integers are made, noise included. The protocol does not
+	// look at it: attempts whose clients were told different things fail.
+	Vectors [digest.Size]byte
+
 	// Members are the Ed25519 public keys of those who may take part. With them, keys and
 	// the set of survivors are signed. None: everyone may, and nothing is signed.
 	Members []Key
@@ -118,6 +122,7 @@ func (t *Terms) digest(a Attempt) [digest.Size]byte {
 	} {
 		b = binary.LittleEndian.AppendUint64(b, x)
 	}
+	b = append(b, t.Vectors[:]...)
 	for _, m := range t.Members {
 		b = append(b, m[:]...)
 	}

@@ -3,7 +3,9 @@
 package terms
 
 import (
+	"encoding/binary"
 	"fmt"
+	"math"
 
 	"fedtab/learn/digest"
 	"fedtab/privacy/integers"
@@ -28,6 +30,26 @@ func Digest(members []secagg.Key) []byte {
 	return sum[:]
 }
 
+// vectors returns the digest of how vectors are made. All clients of an attempt must agree on
+// it: one that is told of less noise than the others would add less than they count on.
+func vectors(t protocol.SecureTerms, f integers.Format) [digest.Size]byte {
+	b := []byte("fedtab vectors 1\x00")
+	for _, x := range []uint64{
+		uint64(t.Max), uint64(t.Examples), math.Float64bits(t.Subset), uint64(f.Levels()),
+		math.Float64bits(t.Noise), math.Float64bits(t.Clip), uint64(t.Participations),
+	} {
+		b = binary.LittleEndian.AppendUint64(b, x)
+	}
+	return digest.Sum(b)
+}
+
+// Left returns the noise that is left in a sum of Min when the share of participants that may
+// collude with the coordinator keep theirs back, as a multiple of what one participant changes.
+func Left(t protocol.SecureTerms) float64 {
+	colluding := math.Floor(t.Corrupt * float64(t.Max))
+	return t.Noise * math.Sqrt(max(1-colluding/float64(t.Min), 0))
+}
+
 // Of returns what the terms of a run say of the protocol, and of the vectors of a model with
 // as many parameters, for members who sign if there are any. The error says which of them is not
 // possible.
@@ -43,7 +65,13 @@ func Of(t protocol.SecureTerms, members []secagg.Key, run string, parameters int
 	if err := f.Validate(); err != nil {
 		return s, f, err
 	}
-	s.Length = f.Length()
+	switch {
+	case t.Noise == 0 && (t.Clip != 0 || t.Participations != 0):
+		return s, f, fmt.Errorf("%w: clip: %g, participations: %d, want 0 without noise", integers.ErrFormat, t.Clip, t.Participations)
+	case t.Noise != 0 && !(t.Clip > 0 && t.Clip <= math.MaxFloat32):
+		return s, f, fmt.Errorf("%w: clip: %g, want more than 0 beside noise", integers.ErrFormat, t.Clip)
+	}
+	s.Length, s.Vectors = f.Length(), vectors(t, f)
 	if err := s.Validate(); err != nil {
 		return s, f, err
 	}

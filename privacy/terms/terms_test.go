@@ -2,6 +2,7 @@ package terms
 
 import (
 	"errors"
+	"math"
 	"testing"
 
 	"fedtab/privacy/integers"
@@ -31,7 +32,9 @@ func TestOf(t *testing.T) {
 		"drop-outs": {func(s *protocol.SecureTerms) { s.Max, s.Dropout = 8, .5 }, secagg.ErrTerms},
 		"narrow":    {func(s *protocol.SecureTerms) { s.Bits = 7 }, integers.ErrFormat},
 		"noise":     {func(s *protocol.SecureTerms) { s.Noise = -1 }, integers.ErrFormat},
-		"no room":   {func(s *protocol.SecureTerms) { s.Noise = 500 }, integers.ErrFormat},
+		"no room":   {func(s *protocol.SecureTerms) { s.Noise, s.Clip = 500, 1 }, integers.ErrFormat},
+		"no clip":   {func(s *protocol.SecureTerms) { s.Bits, s.Noise = 20, 1 }, integers.ErrFormat},
+		"limit":     {func(s *protocol.SecureTerms) { s.Participations = 3 }, integers.ErrFormat},
 		"subset":    {func(s *protocol.SecureTerms) { s.Subset = 0 }, integers.ErrFormat},
 	} {
 		bad := good
@@ -39,5 +42,40 @@ func TestOf(t *testing.T) {
 		if _, _, err := Of(bad, nil, "a run", 10); !errors.Is(err, c.want) {
 			t.Errorf("%s: %v, want %v", name, err, c.want)
 		}
+	}
+}
+
+// Clients that were told different things of the noise, or of what else vectors are made by, have
+// no attempt together.
+func TestVectors(t *testing.T) {
+	good := protocol.SecureTerms{Min: 160, Max: 200, Dropout: .1, Corrupt: .1, Examples: 1, Bits: 16, Subset: 1, Noise: 2.14, Clip: 1, Participations: 11}
+	digest := func(s protocol.SecureTerms) [32]byte {
+		t.Helper()
+		of, _, err := Of(s, nil, "a run", 100)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return of.Vectors
+	}
+	want := digest(good)
+	for name, change := range map[string]func(*protocol.SecureTerms){
+		"noise":          func(s *protocol.SecureTerms) { s.Noise = .01 },
+		"clip":           func(s *protocol.SecureTerms) { s.Clip = 2 },
+		"participations": func(s *protocol.SecureTerms) { s.Participations = 12 },
+		"levels":         func(s *protocol.SecureTerms) { s.Bits = 17 },
+		"max":            func(s *protocol.SecureTerms) { s.Max = 201 },
+		"examples":       func(s *protocol.SecureTerms) { s.Examples = 2 },
+		"subset":         func(s *protocol.SecureTerms) { s.Subset = .5 },
+	} {
+		other := good
+		if change(&other); digest(other) == want {
+			t.Errorf("%s: the same digest, want another", name)
+		}
+	}
+	if got, want := Left(good), 2.14*math.Sqrt(1-20./160); math.Abs(got-want) > 1e-12 {
+		t.Errorf("%g is left, want %g", got, want)
+	}
+	if good.Min = 20; Left(good) != 0 {
+		t.Errorf("%g is left where all of a sum may collude, want 0", Left(good))
 	}
 }
