@@ -52,9 +52,6 @@ func (d *backend) extend(ctx context.Context, name string, o v1.Extension) (done
 	if err != nil {
 		return done, err
 	}
-	if err := charged(t, r, saved.Open); err != nil {
-		return done, err
-	}
 	done.Rounds = e.Rounds
 	return done, d.store.Extend(r.ID, e)
 }
@@ -102,15 +99,6 @@ func extension(o v1.Extension, t *task.Task, r store.Run, classes []string, vers
 	return e, stop, nil
 }
 
-// charged refuses to extend a run with noise that is over and has an attempt after its newest
-// version: an extension gives the attempt up, and with it what the account was charged for it.
-func charged(t *task.Task, r store.Run, open *run.OpenRound) error {
-	if r.Finished != "" && open != nil && t.Privacy.Differential() {
-		return admin.Refuse(http.StatusConflict, "run %s: attempts at round %d are charged to its account of privacy, and an extension would forget them: want a new run", r.ID, open.Round)
-	}
-	return nil
-}
-
 // extend extends a run that is served. One that is over goes on in place: participants
 // that reconnect find it as they left it.
 func (s *Server) extend(ctx context.Context, st *study, r store.Run, o v1.Extension) (done v1.Done, err error) {
@@ -137,18 +125,11 @@ func (s *Server) extend(ctx context.Context, st *study, r store.Run, o v1.Extens
 	if r.Finished == "" {
 		return done, admin.Refuse(http.StatusConflict, "run %s is being ended, want the same order once that is on disk", r.ID)
 	}
-	saved, err := s.store.Load(r.ID)
-	if err == nil {
-		err = charged(st.Task, r, saved.Open)
-	}
-	if err != nil {
-		return done, err
-	}
 	if err := s.store.Extend(r.ID, e); err != nil {
 		return done, err
 	}
 	st.SetStop(stop)
-	saved, err = s.store.Load(r.ID)
+	saved, err := s.store.Load(r.ID)
 	if err != nil {
 		return done, err
 	}
