@@ -11,6 +11,7 @@ import (
 	"fedtab/coordinator/dataset"
 	"fedtab/coordinator/store"
 	"fedtab/coordinator/task"
+	"fedtab/coordinator/told"
 	"fedtab/run"
 )
 
@@ -169,10 +170,15 @@ func (s *Server) replace(st *study, id string, saved *run.Saved) error {
 	if err != nil {
 		return err
 	}
+	earlier, err := told.Before(s.store, st.Task.Name, id)
+	if err != nil {
+		return err
+	}
 	if !st.live.Call(func() {
 		st.live.Run = next
 		if id != st.Run() {
 			st.SetRun(id)
+			st.SetEarlier(told.Together(earlier))
 			st.room.Issue(s.tokens(id))
 		}
 		st.Feed.Reset(next.State(), next.Rounds())
