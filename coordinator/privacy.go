@@ -74,7 +74,7 @@ func describeShares(line func(name, format string, args ...any), t *task.Task, p
 	if p.Colluding() == 0 {
 		return nil
 	}
-	what := fmt.Sprintf("all noise but the shares of %d participants, the share of them that may collude, counts", p.Colluding())
+	what := fmt.Sprintf("the shares of %d participants do not count: as many may show them to the coordinator", p.Colluding())
 	if planned > 0 {
 		_, f, err := t.SecureTerms(parameters)
 		if err != nil {

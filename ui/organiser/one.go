@@ -368,7 +368,10 @@ func (c *Run) privacyWords() string {
 	rests := "It rests on this coordinator, which sees contributions without noise, and on one tab for each person"
 	if v.Distributed {
 		adjacency, kind = "zero-out", "noise of the participants"
-		rests = fmt.Sprintf("It rests on the participants, who add the noise, but for %d of a round who may collude with this coordinator", v.Colluding)
+		rests = "It rests on the participants, who add the noise"
+		if v.Colluding > 0 {
+			rests += fmt.Sprintf(", but for %d of a round who may collude with this coordinator", v.Colluding)
+		}
 	}
 	words := fmt.Sprintf("delta %g after %d attempts, %s adjacency; noise %g on contributions of norm %g", v.Delta, v.Releases, adjacency, v.Noise, v.Clip)
 	if v.Adapt {
