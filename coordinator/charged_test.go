@@ -8,7 +8,11 @@ import (
 	"strings"
 	"testing"
 
+	"fedtab/api/v1"
+	"fedtab/coordinator/store"
 	"fedtab/coordinator/swarm"
+	"fedtab/coordinator/task"
+	"fedtab/strategy"
 )
 
 // An attempt is in the account as soon as it is open, and stays there when the run is stopped
@@ -55,5 +59,20 @@ func TestCharged(t *testing.T) {
 	s = serveTest(t, Config{Data: dir, Tasks: []string{file}})
 	if spent, err := s.store.Spent(id); err != nil || spent == nil || spent.Releases != 1 || !charged() {
 		t.Errorf("served again: %+v, %v", spent, err)
+	}
+}
+
+// A run is not extended that ended because a version with noise of a tree was discarded: the
+// attempt is not gone back to.
+func TestExtendDiscarded(t *testing.T) {
+	tk, err := task.Parse("noised.yaml", []byte(noisedTask), "privacy.adapt=false", "privacy.participations=3")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for finished, want := range map[string]string{"stopped by its organiser": "", strategy.DiscardedReason: "cannot be drawn for it again: want a new run"} {
+		_, _, err := extension(v1.Extension{By: 1}, tk, store.Run{ID: "r", Finished: finished}, nil, 3, true, nil)
+		if (err == nil) != (want == "") || err != nil && !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: %v, want %q", finished, err, want)
+		}
 	}
 }

@@ -13,6 +13,7 @@ import (
 	"fedtab/coordinator/task"
 	"fedtab/coordinator/told"
 	"fedtab/run"
+	"fedtab/strategy"
 )
 
 // Extend implements admin.Backend.
@@ -66,6 +67,9 @@ func extension(o v1.Extension, t *task.Task, r store.Run, classes []string, vers
 	}
 	if t.Strategy.Scheme().Ends {
 		return fail("%s ends by itself, want a new run", t.Strategy.Kind)
+	}
+	if r.Finished == strategy.DiscardedReason {
+		return fail("%s: want a new run", r.Finished)
 	}
 	e := store.Extension{Rounds: o.Rounds, Accuracy: r.Extended.Accuracy}
 	if o.By == 0 && o.Rounds == 0 { // only the accuracy changes

@@ -186,7 +186,7 @@ func (r *rounds) Step(e Event) []Effect {
 			r.clip.discard()
 			r.bound.discard()
 			if r.private != nil && r.private.Tree != nil {
-				r.finish(discardedReason) // another try would be a step that no tree has
+				r.finish(DiscardedReason) // another try would be a step that no tree has
 				break
 			}
 			r.retry()
