@@ -236,6 +236,18 @@ type Claim struct {
 	Participations int `json:"participations"` // rounds in which one takes part at most, with noise of a tree or of participants; 0: any number
 
 	Distributed bool `json:"distributed"` // participants add the noise, inside secure sums: hidden is what one contributes, not that it does
+	Colluding   int  `json:"colluding"`   // participants of a round whose shares of that noise do not count, as they may collude with the coordinator
+
+	Together *Together `json:"together,omitempty"` // with what earlier runs of the task have told; absent: the database knows of none with noise
+}
+
+// Together is what a run and the earlier ones of its task tell of somebody who takes part in all
+// of them, by basic composition.
+type Together struct {
+	Runs      int      `json:"runs"`      // earlier ones
+	Epsilon   *float64 `json:"epsilon"`   // sum of all; null: there is no bound
+	Delta     float64  `json:"delta"`     // likewise
+	Adjacency string   `json:"adjacency"` // add-remove or zero-out; mixed: of one run the one, and of another the other
 }
 
 // Goal is a figure on the validation set, or else on the test set, that ends the run once it is

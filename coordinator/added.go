@@ -150,6 +150,9 @@ func (s *Server) over(ctx context.Context, st *study) error {
 // add begins a run of a study whose task has the given text, and serves it in the place of
 // the one before, which may be nil. Where that fails nothing has changed.
 func (s *Server) add(st, before *study, text []byte) error {
+	if err := s.affordable(st); err != nil {
+		return err
+	}
 	r := newRun(st.Task, st.Data)
 	if err := s.store.CreateRun(r); err != nil {
 		return err

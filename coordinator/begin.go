@@ -44,7 +44,7 @@ func (s *Server) beginNext(ctx context.Context, st *study, from string, model ad
 	if o != nil {
 		id, saved, err = s.beginFrom(o, st)
 	} else {
-		id, err = s.begin(st.Task, st.Data)
+		id, err = s.begin(st)
 	}
 	if err != nil {
 		return done, err

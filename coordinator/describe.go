@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"fedtab/coordinator/task"
+	"fedtab/coordinator/told"
 )
 
 // page returns the address of the page, as participants use it, without a slash at its
@@ -59,6 +60,10 @@ func (s *Server) describe(w io.Writer) {
 		}
 		fmt.Fprintf(w, "  participants: at least %d at a time, each with %s\n", t.Fewest(parameters), bring)
 		fmt.Fprintf(w, "  data: %s; %s\n", st.Data.Summary, from)
+		earlier, err := told.Before(s.store, t.Name, st.Run())
+		if a := told.Account(t.YAML(), state.Spent, earlier); err == nil && a != nil {
+			fmt.Fprintf(w, "  privacy: each participant so far: %s\n", told.Words(a))
+		}
 		if t.Data.From.CSV != "" {
 			fmt.Fprintf(w, "  note: data.from is for simulations, and is not read\n")
 		}

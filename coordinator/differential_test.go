@@ -37,7 +37,7 @@ func TestDifferential(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	private, err := tk.Private(2)
+	private, err := tk.Private(2, 0)
 	if err != nil || private.Releases < 3 {
 		t.Fatalf("%+v, %v: want a budget of a few versions", private, err)
 	}
@@ -87,6 +87,70 @@ func TestDifferential(t *testing.T) {
 		want, err := claim.Epsilon(i + 1)
 		if r.Spent == nil || int(r.Spent.Releases) != i+1 || r.Spent.Epsilon != want || err != nil {
 			t.Errorf("version %d: %+v, want %d releases and epsilon %g (%v)", r.Round, r.Spent, i+1, want, err)
+		}
+	}
+}
+
+// A task's earlier runs count for the same people: what all have told is shown, and is what the
+// budget leaves the next.
+func TestEarlierRuns(t *testing.T) {
+	dir, file := t.TempDir(), filepath.Join(t.TempDir(), "noised.yaml")
+	write := func(budget string) {
+		t.Helper()
+		if err := os.WriteFile(file, []byte(strings.Replace(noisedTask, "epsilon: 2.5", "epsilon: "+budget, 1)), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	serve := func() *testServer {
+		t.Helper()
+		return serveTest(t, Config{Data: dir, Tasks: []string{file}, Fresh: true})
+	}
+	train := func(s *testServer, want string) {
+		t.Helper()
+		totals, err := swarm.Run(t.Context(), swarm.Options{URL: s.socket(), Task: "noised", Clients: 3, Own: anyOwn(t, s.studies()[0].Data.Own, 3)})
+		if err != nil || totals.Finished != want {
+			t.Fatalf("it ends with %q, %v; want %q", totals.Finished, err, want)
+		}
+	}
+	call := func(args ...string) string {
+		t.Helper()
+		var out, errs bytes.Buffer
+		if code := Main(t.Context(), append(args, "--data", dir), &out, &errs); code != 0 {
+			t.Fatalf("%v: %s%s", args, &out, &errs)
+		}
+		return out.String()
+	}
+	write("2.5")
+	s := serve()
+	first := s.studies()[0].Run()
+	train(s, "2 rounds done")
+	one := s.api(t, "/api/tasks/noised").Claim
+	if one == nil || one.Epsilon == nil || one.Together != nil {
+		t.Fatalf("the account of the first run is %+v", one)
+	}
+	waitFor(t, "the end on disk", func() bool { r, _, err := s.store.FindRun(first); return err == nil && r.Finished != "" })
+	s.stop()
+	call("delete", "--run", first, "--confirm", first)
+
+	cfg := Config{Data: dir, Tasks: []string{file}, Fresh: true, Log: slog.New(slog.DiscardHandler)}
+	cfg.Listen.Addr, cfg.Listen.AdminAddr = "127.0.0.1:0", "127.0.0.1:0"
+	write("1.8")
+	if _, err := NewServer(cfg); err == nil || !strings.Contains(err.Error(), "want a higher budget for the same people, or another task name for others") {
+		t.Fatalf("beyond the budget: %v", err)
+	}
+	write("2.5") // of which a version is left, and not two
+	s = serve()
+	train(s, strategy.SpentReason)
+	two := s.api(t, "/api/tasks/noised").Claim
+	if two.Releases != 1 || two.Together == nil || two.Together.Runs != 1 || *two.Together.Epsilon != *one.Epsilon+*two.Epsilon || *two.Together.Epsilon > 2.5 ||
+		two.Together.Delta != 2e-2 || two.Together.Adjacency != "add-remove" {
+		t.Errorf("%+v, together %+v: want one version within the budget that the first run has left", two, two.Together)
+	}
+	var out bytes.Buffer
+	s.describe(&out)
+	for _, text := range []string{out.String(), call("runs")} {
+		if !strings.Contains(text, "; with 1 earlier run of this task: epsilon ") {
+			t.Errorf("not said in\n%s", text)
 		}
 	}
 }

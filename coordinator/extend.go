@@ -11,7 +11,9 @@ import (
 	"fedtab/coordinator/dataset"
 	"fedtab/coordinator/store"
 	"fedtab/coordinator/task"
+	"fedtab/coordinator/told"
 	"fedtab/run"
+	"fedtab/strategy"
 )
 
 // Extend implements admin.Backend.
@@ -52,9 +54,6 @@ func (d *backend) extend(ctx context.Context, name string, o v1.Extension) (done
 	if err != nil {
 		return done, err
 	}
-	if err := charged(t, r, saved.Open); err != nil {
-		return done, err
-	}
 	done.Rounds = e.Rounds
 	return done, d.store.Extend(r.ID, e)
 }
@@ -68,6 +67,9 @@ func extension(o v1.Extension, t *task.Task, r store.Run, classes []string, vers
 	}
 	if t.Strategy.Scheme().Ends {
 		return fail("%s ends by itself, want a new run", t.Strategy.Kind)
+	}
+	if r.Finished == strategy.DiscardedReason {
+		return fail("%s: want a new run", r.Finished)
 	}
 	e := store.Extension{Rounds: o.Rounds, Accuracy: r.Extended.Accuracy}
 	if o.By == 0 && o.Rounds == 0 { // only the accuracy changes
@@ -102,15 +104,6 @@ func extension(o v1.Extension, t *task.Task, r store.Run, classes []string, vers
 	return e, stop, nil
 }
 
-// charged refuses to extend a run with noise that is over and has an attempt after its newest
-// version: an extension gives the attempt up, and with it what the account was charged for it.
-func charged(t *task.Task, r store.Run, open *run.OpenRound) error {
-	if r.Finished != "" && open != nil && t.Privacy.Differential() {
-		return admin.Refuse(http.StatusConflict, "run %s: attempts at round %d are charged to its account of privacy, and an extension would forget them: want a new run", r.ID, open.Round)
-	}
-	return nil
-}
-
 // extend extends a run that is served. One that is over goes on in place: participants
 // that reconnect find it as they left it.
 func (s *Server) extend(ctx context.Context, st *study, r store.Run, o v1.Extension) (done v1.Done, err error) {
@@ -137,18 +130,11 @@ func (s *Server) extend(ctx context.Context, st *study, r store.Run, o v1.Extens
 	if r.Finished == "" {
 		return done, admin.Refuse(http.StatusConflict, "run %s is being ended, want the same order once that is on disk", r.ID)
 	}
-	saved, err := s.store.Load(r.ID)
-	if err == nil {
-		err = charged(st.Task, r, saved.Open)
-	}
-	if err != nil {
-		return done, err
-	}
 	if err := s.store.Extend(r.ID, e); err != nil {
 		return done, err
 	}
 	st.SetStop(stop)
-	saved, err = s.store.Load(r.ID)
+	saved, err := s.store.Load(r.ID)
 	if err != nil {
 		return done, err
 	}
@@ -188,10 +174,15 @@ func (s *Server) replace(st *study, id string, saved *run.Saved) error {
 	if err != nil {
 		return err
 	}
+	earlier, err := told.Before(s.store, st.Task.Name, id)
+	if err != nil {
+		return err
+	}
 	if !st.live.Call(func() {
 		st.live.Run = next
 		if id != st.Run() {
 			st.SetRun(id)
+			st.SetEarlier(told.Together(earlier))
 			st.room.Issue(s.tokens(id))
 		}
 		st.Feed.Reset(next.State(), next.Rounds())

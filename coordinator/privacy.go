@@ -7,7 +7,6 @@ import (
 
 	"fedtab/coordinator/dataset"
 	"fedtab/coordinator/task"
-	"fedtab/privacy/account"
 	"fedtab/strategy"
 )
 
@@ -24,7 +23,7 @@ func describeClaim(w io.Writer, t *task.Task, d *dataset.Dataset) error {
 		}
 		parameters = m.Layout().Size
 	}
-	private, err := t.Private(parameters)
+	private, err := t.Private(parameters, 0)
 	if err != nil {
 		fmt.Fprintf(w, "privacy: %v\n", err)
 		return nil
@@ -52,7 +51,7 @@ func describeClaim(w io.Writer, t *task.Task, d *dataset.Dataset) error {
 		fmt.Fprintf(w, "differential privacy of each participant: epsilon %s, delta %g after %d versions, %s\n", rounded(epsilon, math.Ceil), claim.Delta, planned, why)
 	}
 	if claim.Shares != nil {
-		return describeShares(line, t, claim, planned)
+		return describeShares(line, t, parameters, planned)
 	}
 	line("adjacency", "add-remove: a participant takes part or not, with all of its data")
 	line("noise", "%g x the bound on a contribution, which is %s, in every coordinate of the sum", claim.Noise, bound(t))
@@ -62,29 +61,36 @@ func describeClaim(w io.Writer, t *task.Task, d *dataset.Dataset) error {
 }
 
 // describeShares writes what the claim of noise in secure sums rests on.
-func describeShares(line func(name, format string, args ...any), t *task.Task, claim account.Claim, planned int) error {
+func describeShares(line func(name, format string, args ...any), t *task.Task, parameters, planned int) error {
 	p := &t.Privacy
 	line("adjacency", "zero-out: what a participant contributes, or 0 with its share of noise; who takes part in a round is not hidden")
-	line("noise", "%g x what a contribution of norm %g changes, in every coordinate of a sum of %d: each participant adds a share", claim.Noise, p.Clip, p.Min)
+	line("noise", "%g x what a contribution of norm %g changes, in every coordinate of a sum of %d: each participant adds a share", p.Noise, p.Clip, p.Min)
 	if n := p.Participations; n > 0 {
 		line("sampling", "nothing is claimed of chance: each participant is in %d rounds at most", n)
 	} else {
 		line("sampling", "nothing is claimed of who takes part in a round: any participant may be in each")
 	}
 	line("rests on", "participants that add their shares, and a coordinator that follows the protocol of secure sums")
-	colluding := int(p.Corrupt * float64(p.Max))
-	if colluding >= p.Min {
-		line("colluding", "%d participants, the share of them that may, could leave no noise in a sum of %d", colluding, p.Min)
+	if p.Colluding() == 0 {
 		return nil
 	}
-	if planned == 0 {
-		return nil
+	what := fmt.Sprintf("the shares of %d participants do not count: as many may show them to the coordinator", p.Colluding())
+	if planned > 0 {
+		_, f, err := t.SecureTerms(parameters)
+		if err != nil {
+			return err
+		}
+		alone, err := f.Claim(p.Delta, p.Participations)
+		if err != nil {
+			return err
+		}
+		epsilon, err := alone.Epsilon(planned)
+		if err != nil {
+			return err
+		}
+		what += fmt.Sprintf("; epsilon %s where none does", rounded(epsilon, math.Ceil))
 	}
-	epsilon, err := claim.Colluding(float64(colluding) / float64(p.Min)).Epsilon(planned)
-	if err != nil {
-		return err
-	}
-	line("colluding", "epsilon %s if the coordinator knows the shares of %d", rounded(epsilon, math.Ceil), colluding)
+	line("colluding", "%s", what)
 	return nil
 }
 

@@ -8,13 +8,16 @@ import (
 	"encoding/hex"
 	"fmt"
 	"log/slog"
+	"net/http"
 	"slices"
 	"strings"
 	"time"
 
+	"fedtab/coordinator/admin"
 	"fedtab/coordinator/dataset"
 	"fedtab/coordinator/store"
 	"fedtab/coordinator/task"
+	"fedtab/coordinator/told"
 	"fedtab/run"
 )
 
@@ -53,7 +56,7 @@ func (s *Server) runOf(st *study) (id string, saved *run.Saved, err error) {
 		}
 	}
 	if s.cfg.From == "" || st.added {
-		id, err = s.begin(t, d)
+		id, err = s.begin(st)
 		return id, nil, err
 	}
 	src, err := findSource(s.store, s.cfg.From, "")
@@ -108,13 +111,28 @@ func newRun(t *task.Task, d *dataset.Dataset) store.Run {
 }
 
 // begin creates a run.
-func (s *Server) begin(t *task.Task, d *dataset.Dataset) (id string, err error) {
-	r := newRun(t, d)
+func (s *Server) begin(st *study) (id string, err error) {
+	if err := s.affordable(st); err != nil {
+		return "", err
+	}
+	r := newRun(st.Task, st.Data)
 	if err = s.store.CreateRun(r); err == nil {
 		err = s.supersede(r)
 	}
-	s.cfg.Log.Info("run started", "task", t.Name, "run", r.ID)
+	s.cfg.Log.Info("run started", "task", r.Task, "run", r.ID)
 	return r.ID, err
+}
+
+// affordable refuses to begin a run whose budget of privacy its task's earlier runs have spent.
+func (s *Server) affordable(st *study) error {
+	earlier, err := told.Before(s.store, st.Task.Name, "")
+	if err != nil {
+		return err
+	}
+	if err := told.Refuse(st.Task, st.Model.Layout().Size, earlier); err != nil {
+		return admin.Refuse(http.StatusConflict, "%v", err)
+	}
+	return nil
 }
 
 // supersede ends the earlier runs of a task, which nothing goes on with.
@@ -131,6 +149,9 @@ func (s *Server) supersede(by store.Run) error {
 
 // beginFrom creates a run that starts from a model, and returns its state.
 func (s *Server) beginFrom(o *origin, st *study) (id string, saved *run.Saved, err error) {
+	if err := s.affordable(st); err != nil {
+		return "", nil, err
+	}
 	r := newRun(st.Task, st.Data)
 	r.Origin = o.text
 	first, err := o.first(r.ID, st.Task, st.Data, st.Model, true, r.Created)
@@ -172,7 +193,7 @@ func otherClaim(t *task.Task, last store.Run, why []string) error {
 	if err != nil || last.Finished != "" || !was.Privacy.Differential() && !t.Privacy.Differential() {
 		return nil // what is not recorded as a task makes no claim
 	}
-	return fmt.Errorf("task %s: run %s is not over, and what its claim of privacy rests on has changed (%s): want the settings of before, or --fresh for a run with an account of its own, to which that of this one adds up", t.Name, last.ID, strings.Join(why, "; "))
+	return fmt.Errorf("task %s: run %s is not over, and what its claim of privacy rests on has changed (%s): want the settings of before, or --fresh for a run with an account of its own, whose budget counts that of this one", t.Name, last.ID, strings.Join(why, "; "))
 }
 
 // resume returns the state of a recorded run, which goes on with the task t.

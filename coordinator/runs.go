@@ -6,12 +6,14 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"text/tabwriter"
 	"unicode"
 
 	"fedtab/api/v1"
 	"fedtab/coordinator/admin"
+	"fedtab/coordinator/told"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
@@ -59,13 +61,28 @@ func runsCommand() *cobra.Command {
 			return printJSON(stdout, all)
 		}
 		w := tabwriter.NewWriter(stdout, 0, 0, 2, ' ', 0)
-		fmt.Fprintln(w, "no.\trun\tbegan\tversion\taccuracy\tloss\tstate\tnote")
+		private := slices.ContainsFunc(all, func(r v1.Run) bool { return r.Privacy != nil })
+		column := func(text string) string {
+			if private {
+				return text + "\t"
+			}
+			return ""
+		}
+		fmt.Fprintln(w, "no.\trun\tbegan\tversion\taccuracy\tloss\tstate\t"+column("privacy")+"note")
 		for _, r := range all {
-			fmt.Fprintf(w, "%d\t%s\t%s\t%d\t%s\t%s\t%s\t%s\n", r.Number, r.Run, r.Created.Local().Format("2006-01-02 15:04"), r.Version, figure("%.2f%%", r.TestAccuracy, 100), figure("%.4f", r.TestLoss, 1), printable(stateWords(&r)), printable(firstLine(r.Note)))
+			fmt.Fprintf(w, "%d\t%s\t%s\t%d\t%s\t%s\t%s\t%s%s\n", r.Number, r.Run, r.Created.Local().Format("2006-01-02 15:04"), r.Version, figure("%.2f%%", r.TestAccuracy, 100), figure("%.4f", r.TestLoss, 1), printable(stateWords(&r)), column(privacyWords(r.Privacy)), printable(firstLine(r.Note)))
 		}
 		return w.Flush()
 	})
 	return c
+}
+
+// privacyWords says what a run tells of each participant.
+func privacyWords(a *v1.Account) string {
+	if a == nil {
+		return ""
+	}
+	return told.Words(a)
 }
 
 // stateWords says how a run stands.

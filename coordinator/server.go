@@ -28,6 +28,7 @@ import (
 	"fedtab/coordinator/quota"
 	"fedtab/coordinator/store"
 	"fedtab/coordinator/task"
+	"fedtab/coordinator/told"
 	"fedtab/coordinator/web"
 	"fedtab/learn/data"
 	"fedtab/privacy/secagg/native"
@@ -282,6 +283,11 @@ func (s *Server) prepareRun(st *study, id string, saved *run.Saved) error {
 			st.SetStop(t.Extended(r.Extended.Rounds, r.Extended.Accuracy, st.Data.ClassNames()))
 		}
 	}
+	earlier, err := told.Before(s.store, t.Name, id)
+	if err != nil {
+		return err
+	}
+	st.SetEarlier(told.Together(earlier))
 	st.Version, st.Kept = s.store.Model, s.store.Kept
 	parameters := st.Model.Layout().Size
 	lease := live.NewLease(live.LeaseBytes(parameters, t.Strategy.Vectors()))
@@ -330,7 +336,11 @@ func (s *Server) config(st *study, id string, saved *run.Saved) (run.Config, err
 	if id != st.Run() {
 		stop = t.RunStop(st.Data.ClassNames()) // that of the run before was extended, perhaps
 	}
-	strat, err := st.Data.Strategy(t, st.Model, true, choices(s.store.Secret(), id))
+	earlier, err := told.Before(s.store, t.Name, id)
+	if err != nil {
+		return run.Config{}, err
+	}
+	strat, err := st.Data.StrategyAfter(t, st.Model, true, choices(s.store.Secret(), id), told.Epsilon(earlier))
 	if err != nil {
 		return run.Config{}, err
 	}

@@ -34,7 +34,8 @@ type commit struct {
 	kept      []*kept              // the contributions of Kept
 	quantised quantised
 	blamed    []strategy.Handle // contributions that the guard wants taken out
-	spent     *Spent            // of the run's privacy, this version included; nil: it makes no claim
+	charged   *Spent            // of the run's privacy when its attempt was opened; nil: it had none, or the run makes no claim
+	spent     *Spent            // likewise, this version included
 	hash      [32]byte
 }
 
@@ -139,7 +140,7 @@ func (r *Run) storeVersion(c *commit) {
 		rec.Times = a.last.times(r.open.Opened, rec.Committed)
 	}
 	c.withhold(&rec)
-	r.opened(&rec, func() {
+	r.opened(&rec, c.Commit.State, func() {
 		r.saveRound("commit", func(j Journal) error { return j.Commit(r.cfg.ID, rec) }, func() {
 			r.down.publish(&rec, c.quantised)
 			c.dropKept()
@@ -150,13 +151,13 @@ func (r *Run) storeVersion(c *commit) {
 
 // opened calls then once the round of a commit is open in the journal. On the way back
 // to an earlier version it may not be: nobody need be there, and what was open is given
-// up.
-func (r *Run) opened(c *Commit, then func()) {
+// up. The row takes the place of an attempt's, so that it has what that was charged.
+func (r *Run) opened(c *Commit, state []byte, then func()) {
 	if r.open != nil {
 		then()
 		return
 	}
-	open := OpenRound{Round: c.Round, Order: r.newestOrder, Base: c.Base, Opened: c.Committed, Deadline: c.Committed}
+	open := OpenRound{Round: c.Round, Order: r.newestOrder, Base: c.Base, Opened: c.Committed, Deadline: c.Committed, State: state, Spent: c.Spent}
 	r.saveRound("open round", func(j Journal) error { return j.OpenRound(r.cfg.ID, open) }, then)
 }
 
@@ -190,6 +191,9 @@ func (r *Run) rollBack(c *commit, step string, why error) {
 func (r *Run) publish(c *Commit) {
 	r.closed, r.abandoned = c.Round, nil
 	rec := c.Record()
+	if c.Spent != nil {
+		r.spent = c.Spent
+	}
 	if r.open != nil {
 		rec.Opened = r.open.Opened
 	}

@@ -29,10 +29,46 @@ type Spent struct {
 	Delta    float64
 }
 
+// spent returns the account of a run as it is saved.
+func (s *Saved) spent() *Spent {
+	if s.Open != nil && s.Open.Spent != nil {
+		return s.Open.Spent
+	}
+	if n := len(s.Rounds); n > 0 {
+		return s.Rounds[n-1].Spent
+	}
+	return nil
+}
+
+// spent returns the account after a number of releases. Of one without a figure no bound is
+// known: no version follows it.
+func (d *Differential) spent(releases uint64) (*Spent, error) {
+	epsilon, err := d.Epsilon(releases)
+	if err != nil {
+		return &Spent{releases, math.Inf(1), d.Delta}, fmt.Errorf("epsilon of %d releases: %w", releases, err)
+	}
+	return &Spent{releases, epsilon, d.Delta}, nil
+}
+
+// charge calls then once the account of an attempt is known that is to be opened, at once
+// where the run makes no claim.
+func (r *Run) charge(open *OpenRound, releases uint64, then func()) {
+	d := r.cfg.Differential
+	if d == nil {
+		then()
+		return
+	}
+	var spent *Spent
+	r.env.Compute(func() { spent, _ = d.spent(releases) }, func() { // the version's account has the error
+		open.Spent = spent
+		then()
+	})
+}
+
 // noise gives a commit its random bytes.
 func (r *Run) noise(c *commit) {
 	if d := r.cfg.Differential; d != nil && r.open != nil {
-		c.vectors.Noise = d.Noise(r.open.Order)
+		c.vectors.Noise, c.charged = d.Noise(r.open.Order), r.open.Spent
 	}
 }
 
@@ -42,11 +78,12 @@ func (r *Run) accountVersion(c *commit) error {
 	if d == nil {
 		return nil
 	}
-	epsilon, err := d.Epsilon(c.Releases)
-	if err != nil {
-		return fmt.Errorf("epsilon of %d releases: %w", c.Releases, err)
+	if c.spent = c.charged; c.spent == nil || c.spent.Releases != c.Releases || math.IsInf(c.spent.Epsilon, 1) {
+		var err error
+		if c.spent, err = d.spent(c.Releases); err != nil {
+			return err
+		}
 	}
-	c.spent = &Spent{Releases: c.Releases, Epsilon: epsilon, Delta: d.Delta}
 	c.Snapshot = strategy.AppendNoised(c.Snapshot, c.vectors.Noised, c.vectors.Seed)
 	return nil
 }

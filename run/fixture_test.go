@@ -253,7 +253,7 @@ func newFixture(t testing.TB, edit func(*Config, *strategy.Config)) *fixture {
 	if cfg.Differential != nil {
 		setup.Private = &strategy.Private{Noise: 1, Vector: 1, Clip: 1, Population: 2}
 		if cfg.ID == "tree" {
-			setup.Private.Tree = &strategy.Tree{Participations: 9, Separation: 1}
+			setup.Private.Tree = &strategy.Tree{Participations: 4, Separation: 1}
 		}
 		if cfg.Secure != nil {
 			setup.Private.Distributed, setup.Private.Population = &strategy.Distributed{}, sc.MinClients

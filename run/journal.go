@@ -51,6 +51,7 @@ type OpenRound struct {
 	Opened   time.Time
 	Deadline time.Time
 	State    []byte // further state of the strategy
+	Spent    *Spent // of the run's privacy, this attempt included; nil: it makes no claim
 }
 
 // Commit is a committed round with its version.

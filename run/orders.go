@@ -34,12 +34,17 @@ func (r *Run) openRound(e strategy.Open) {
 	}
 	r.open, r.newestOrder = &open, max(r.newestOrder, open.Order)
 	wanted := func() bool { return r.open != nil && r.open.Order == open.Order } // not given up meanwhile
-	r.saveWhile(wanted, "open round", func(j Journal) error { return j.OpenRound(r.cfg.ID, open) }, func() {
-		r.phase = protocol.PhaseTraining
-		r.news("round opened", "round", e.Round, "order", e.Order, "cohort", len(e.Cohort))
-		r.beginSecure()
-		r.step(strategy.Opened{Round: e.Round})
-		r.notify(nil)
+	r.charge(&open, e.Releases, func() {
+		r.saveWhile(wanted, "open round", func(j Journal) error { return j.OpenRound(r.cfg.ID, open) }, func() {
+			if open.Spent != nil {
+				r.spent = open.Spent
+			}
+			r.phase = protocol.PhaseTraining
+			r.news("round opened", "round", e.Round, "order", e.Order, "cohort", len(e.Cohort))
+			r.beginSecure()
+			r.step(strategy.Opened{Round: e.Round})
+			r.notify(nil)
+		})
 	})
 }
 

@@ -50,6 +50,7 @@ type Run struct {
 	means   map[strategy.MeanID]*mean
 	secure  *secureRun // nil: contributions come one by one
 	timers  map[strategy.Timer]func()
+	spent   *Spent // by all attempts that were written down; nil: the run makes no claim, or none was
 	closed  uint64 // newest round that is closed
 
 	abandoned *Abandoned // the newest attempt at the next version, if it was given up
@@ -126,6 +127,7 @@ func New(cfg Config, env Env) (*Run, error) {
 			}
 			r.closed = c.Round
 		}
+		r.spent = s.spent()
 		if n := len(r.rounds); n > 0 && r.rounds[n-1].Participants > 0 {
 			r.typical = r.rounds[n-1].Weight / float64(r.rounds[n-1].Participants)
 		}
@@ -201,10 +203,7 @@ func (r *Run) reopen(open OpenRound) []strategy.ClientID {
 func (r *Run) State() State {
 	s := State{
 		Phase: r.shownPhase(), Version: r.down.version, Round: r.down.version, Participants: len(r.roster.present), Began: r.began,
-		Abandoned: r.abandoned, Evaluated: r.evaluated, Ledger: r.accounts.all, Finished: r.finished, Halted: r.halted, StoreFailed: r.durable.failures,
-	}
-	if n := len(r.rounds); n > 0 {
-		s.Spent = r.rounds[n-1].Spent
+		Abandoned: r.abandoned, Evaluated: r.evaluated, Ledger: r.accounts.all, Spent: r.spent, Finished: r.finished, Halted: r.halted, StoreFailed: r.durable.failures,
 	}
 	if r.finished == "" {
 		s.Paused = r.paused

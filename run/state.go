@@ -27,7 +27,7 @@ type State struct {
 	Abandoned    *Abandoned  // the newest attempt at the next version, nil if none was given up
 	Survey       *Survey     // while the constants of own data are being made
 	Evaluated    *Evaluation // newest
-	Spent        *Spent      // of its privacy, by the newest version; nil: it makes no claim, or has no version
+	Spent        *Spent      // of its privacy, by all attempts that were written down; nil: it makes no claim, or none was
 	Ledger       Ledger
 	Finished     string // why the run is over, empty while it is not
 	Paused       string // why the run is paused, empty while it is not

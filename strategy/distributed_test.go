@@ -12,7 +12,7 @@ import (
 // a round asks four.
 func distributedly(t testing.TB, limit int) *rounds {
 	t.Helper()
-	p := Private{Noise: 1, Vector: 1, Clip: 2, Population: 6, Full: 10, Releases: 9, Distributed: &Distributed{Participations: limit}}
+	p := Private{Noise: 1, Vector: 1, Clip: 2, Population: 6, Full: 10, Budget: true, Releases: 9, Distributed: &Distributed{Participations: limit}}
 	cfg := Config{Kind: "fedavg", Fraction: 4. / 6, LR: .1}
 	s, err := New(cfg.ForPrivate(1), Setup{Seed: 3, MinCohort: 2, Parameters: 6, Norm: 10, Convex: true, Private: &p, Secure: &Secure{Fewest: 4, Most: 5, Min: 3}})
 	if err != nil {

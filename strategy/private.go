@@ -27,7 +27,8 @@ type Private struct {
 	Clip       float64 // S, or the first one
 	Full       int     // examples from which on a contribution weighs 1; 0: all weigh 1
 	Population int     // N
-	Releases   uint64  // within the budget; 0: there is none
+	Budget     bool    // there is a budget
+	Releases   uint64  // within it
 	Tree       *Tree   // the noise is that of a tree; nil: each version has its own
 
 	Distributed *Distributed // participants add the noise, in secure sums; nil: the coordinator does
@@ -230,7 +231,7 @@ func (p *private) after(r *rounds) {
 	if r.version > 0 {
 		p.fedavg.after(r)
 	}
-	if r.state != over && p.Releases > 0 && p.releases >= p.Releases {
+	if r.state != over && p.Budget && p.releases >= p.Releases {
 		r.finish(SpentReason)
 	}
 }

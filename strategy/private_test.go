@@ -3,6 +3,7 @@ package strategy
 import (
 	"bytes"
 	"io"
+	"maps"
 	"math"
 	"math/rand/v2"
 	"slices"
@@ -185,7 +186,7 @@ func TestPrivateCohort(t *testing.T) {
 // The budget ends the run before an attempt that would exceed it. Every attempt that is opened
 // is charged, whether it makes a version or not, and a restart forgets none.
 func TestPrivateBudget(t *testing.T) {
-	p := Private{Noise: 1, Vector: 1, Clip: 1, Population: 2, Releases: 4}
+	p := Private{Noise: 1, Vector: 1, Clip: 1, Population: 2, Budget: true, Releases: 4}
 	s := privately(t, Config{Fraction: 1}, p)
 	one := []float32{1, 0, 0, 0}
 	vectors := map[ClientID][]float32{1: one, 2: one}
@@ -379,6 +380,35 @@ func TestPrivateSlowClient(t *testing.T) {
 		}
 		if added != 3 {
 			t.Errorf("slow client %v: %d answers count, want 3", slow, added)
+		}
+	}
+}
+
+// What attempts were charged, and who was asked, is durable with the way back to an earlier
+// version, whose round takes the place of theirs on the disk.
+func TestPrivateRewind(t *testing.T) {
+	for name, begin := range map[string]func() *rounds{
+		"noise of each version": func() *rounds {
+			return privately(t, Config{Fraction: 1}, Private{Noise: 1, Vector: 1, Clip: 1, Population: 6})
+		},
+		"noise of a tree": func() *rounds {
+			return privately(t, Config{Fraction: 1}, Private{Noise: 1, Vector: 1, Clip: 1, Population: 6, Tree: &Tree{Participations: 3, Separation: 1}})
+		},
+		"noise of the participants": func() *rounds { return distributedly(t, 3) },
+	} {
+		r := begin()
+		for _, e := range append(members(6), Paused{}, Resumed{}, Paused{}) {
+			r.Step(e)
+		}
+		c, ok := find[Commit](slices.Clone(r.Step(Rewind{combine.Fixed{}})))
+		if !ok || len(c.Clients) > 0 {
+			t.Fatalf("%s: no way back", name)
+		}
+		next := begin()
+		next.Step(Reopened{Open: Open{Round: 1, Order: r.order, State: c.State}})
+		got, want := next.private, r.private
+		if got.releases != want.releases || got.releases != c.Releases || (want.releases == 0) != (want.Tree != nil) || !maps.Equal(got.tree.asked, want.tree.asked) {
+			t.Errorf("%s: the next process has %d releases and %v asked, want %d and %v", name, got.releases, got.tree.asked, want.releases, want.tree.asked)
 		}
 	}
 }

@@ -186,7 +186,7 @@ func (r *rounds) Step(e Event) []Effect {
 			r.clip.discard()
 			r.bound.discard()
 			if r.private != nil && r.private.Tree != nil {
-				r.finish(discardedReason) // another try would be a step that no tree has
+				r.finish(DiscardedReason) // another try would be a step that no tree has
 				break
 			}
 			r.retry()
@@ -293,8 +293,13 @@ func (r *rounds) write(p phase) {
 	}
 	r.state = opening
 	r.present = r.cohort.Present()
-	state := openState{backoff: r.backoff, present: r.present, phase: r.phase, state: p.state}
-	r.do(Open{Round: r.version + 1, Order: r.order, Base: r.version, Cohort: p.ask, Deadline: r.deadline(), State: state.encode()})
+	r.do(Open{Round: r.version + 1, Order: r.order, Base: r.version, Cohort: p.ask, Deadline: r.deadline(), State: r.openState(p.state), Releases: r.releases()})
+}
+
+// openState encodes what is durable with the open phase, which has a state of its own.
+func (r *rounds) openState(ofPhase []byte) []byte {
+	state := openState{backoff: r.backoff, present: r.present, phase: r.phase, state: ofPhase}
+	return state.encode()
 }
 
 // deadline is for how long the answers of the open phase are awaited.
@@ -464,7 +469,11 @@ func (r *rounds) rewind(plan combine.Plan) {
 	}
 	r.giveUp(rewoundReason)
 	r.state = committing
-	r.do(Commit{Round: r.version + 1, Base: r.version, Plan: plan, Snapshot: r.snapshot(r.version + 1), Releases: r.releases()})
+	c := Commit{Round: r.version + 1, Base: r.version, Plan: plan, Snapshot: r.snapshot(r.version + 1), Releases: r.releases()}
+	if r.private != nil { // what the attempts were charged that are given up
+		c.State = r.openState(r.private.append(nil))
+	}
+	r.do(c)
 }
 
 // suspend gives up what is open, unless a version is being made.

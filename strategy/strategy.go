@@ -266,6 +266,7 @@ type (
 		Cohort   []ClientID
 		Deadline time.Duration // from the time that the orders go out
 		State    []byte        // what Reopened must bring back beside this
+		Releases uint64        // as of Commit, with what this attempt is charged before its orders go out
 	}
 
 	// Order asks a client for work.
@@ -379,6 +380,7 @@ type (
 		Snapshot []byte     // for Restore: the state as of Committed; what the Plan has released with noise follows it (see AppendNoised)
 		Clients  []ClientID // whose contributions are in it, ascending
 		Rate     float64    // effective learning rate: of the clients, times the server's
+		State    []byte     // as of Open, on the way back to an earlier version, which has had none; nil: nothing must be brought back
 		Releases uint64     // versions with noise that are charged to the run's account, this one included
 		Guard    float64    // refuse a version whose loss exceeds Guard times the last; 0: only what is not finite
 	}

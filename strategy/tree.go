@@ -20,9 +20,9 @@ type Tree struct {
 	Restart        int // rounds after which a new tree begins; 0: never
 }
 
-// discardedReason is why a run ends whose noise is that of a tree, and of which a version was
+// DiscardedReason is why a run ends whose noise is that of a tree, and of which a version was
 // discarded.
-const discardedReason = "a version was discarded, and noise of a tree cannot be drawn for it again"
+const DiscardedReason = "a version was discarded, and noise of a tree cannot be drawn for it again"
 
 // tree is the state of a run with a Tree.
 type tree struct {

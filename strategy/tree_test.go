@@ -119,7 +119,7 @@ func TestTreeLimits(t *testing.T) {
 
 	s = privately(t, Config{Fraction: 1}, p)
 	play(t, s, nil, nil, source, members(3)...)
-	if end, ok := steps(s, RolledBack{1})[0].(Finish); !ok || end.Reason != discardedReason {
+	if end, ok := steps(s, RolledBack{1})[0].(Finish); !ok || end.Reason != DiscardedReason {
 		t.Error("a tree goes on after a version that was discarded")
 	}
 	again := privately(t, Config{Fraction: 1}, p)

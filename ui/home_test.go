@@ -179,7 +179,7 @@ func TestHidden(t *testing.T) {
 	p.OnTask(decode(t, fmt.Sprintf(task, "5.322")))
 	page := render(t, p)
 	for _, want := range []string{
-		"How well is my part hidden?", "So far: epsilon 5.322, but for a chance of 1 in 100,000 (delta), after 54 versions.", "The run ends before epsilon exceeds 8.",
+		"How well is my part hidden?", "So far: epsilon 5.322, but for a chance of 1 in 100,000 (delta), after 54 rounds.", "The run ends before epsilon exceeds 8.",
 		"one tab for each person", "every one of 1,000 members takes part with a probability of 10.00%",
 	} {
 		if !strings.Contains(page, want) {
@@ -193,6 +193,16 @@ func TestHidden(t *testing.T) {
 	p.OnTask(decode(t, `{"name": "mnist-2nn", "run": "r1", "model": {"parameters": 7850}, "data": {"classes": 2}, "privacy": {"aggregation": "secure", "min": 160}, "claim": {"epsilon": 1, "delta": 0.00001, "releases": 54, "noise": 2.14, "clip": 0.5, "rate": 1, "population": 1000, "participations": 11, "distributed": true}}`))
 	if page := render(t, p); !strings.Contains(page, "A sum of 160 or more has a noise that is 2.14 times as large") || !strings.Contains(page, "You take part in at most 11 rounds") {
 		t.Error("of noise in secure sums it is not said how much there is")
+	}
+	for claim, want := range map[string]string{
+		`"together": {"runs": 2, "epsilon": 3.5, "delta": 0.0001}`:  "With 2 earlier runs of this task: epsilon 3.5, but for a chance of 1 in 10,000, if you took part in all.",
+		`"together": {"runs": 1, "epsilon": null, "delta": 0.0001}`: "1 earlier run of this task added to that, and nothing is promised of all together.",
+		`"distributed": true, "colluding": 20`:                      "It holds even if 20 participants of a round show the organiser their noise.",
+	} {
+		p.OnTask(decode(t, fmt.Sprintf(strings.Replace(task, `"population"`, claim+`, "population"`, 1), "1")))
+		if page := render(t, p); !strings.Contains(page, want) {
+			t.Errorf("of %s the page lacks %q", claim, want)
+		}
 	}
 	p.OnTask(decode(t, fmt.Sprintf(task, "null")))
 	if !strings.Contains(render(t, p), "So far nothing is promised") {

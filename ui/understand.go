@@ -151,11 +151,19 @@ func (p *Page) hiddenWords() string {
 	case v.Releases > 0:
 		words = append(words, p.say("hidden.account", p.short(v.Epsilon), p.Lang.Amount(1/v.Delta), v.Releases))
 	}
+	if t := v.Together; t != nil && t.Epsilon != nil {
+		words = append(words, p.say("hidden.together", t.Runs, p.short(t.Epsilon), p.Lang.Amount(1/t.Delta)))
+	} else if t != nil {
+		words = append(words, p.say("hidden.unknown", t.Runs))
+	}
 	words = append(words, p.say("hidden.scale"))
 	if v.Budget > 0 {
 		words = append(words, p.say("hidden.budget", p.short(&v.Budget)))
 	}
 	words = append(words, p.say(rests))
+	if v.Colluding > 0 {
+		words = append(words, p.say("hidden.colluding", v.Colluding))
+	}
 	if v.Participations > 0 {
 		words = append(words, p.say("hidden.tree", v.Participations))
 	}

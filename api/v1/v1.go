@@ -32,6 +32,7 @@ type Run struct {
 	Evaluated    uint64     `json:"evaluated" doc:"Version that the figures belong to; 0: none"`
 	TestLoss     *float64   `json:"test_loss" doc:"Mean, of that version"`
 	TestAccuracy *float64   `json:"test_accuracy" doc:"0 to 1, of that version; null where numbers are predicted"`
+	Privacy      *Account   `json:"privacy,omitempty" doc:"What it tells of each of its participants; absent without noise"`
 }
 
 // Detail is a run with what it was made from and what is kept of it.
@@ -42,17 +43,28 @@ type Detail struct {
 	Kept       int       `json:"kept" doc:"Versions whose parameters are kept"`
 	KeptBytes  int64     `json:"kept_bytes" doc:"Of their parameters"`
 	Parameters int       `json:"parameters" doc:"Length of the parameter vector"`
-	Privacy    *Account  `json:"privacy,omitempty" doc:"What its versions tell of each of its participants; absent without noise"`
 	Live       *api.Task `json:"live,omitempty" doc:"How it stands this moment, as participants see it; absent while it is not served"`
 }
 
 // Account is an account of differential privacy. It is an upper bound for every participant of
 // the run.
 type Account struct {
-	Releases  uint64   `json:"releases" doc:"Versions with noise that are charged: every attempt that was opened"`
+	Releases  uint64   `json:"releases" doc:"Versions with noise that are charged: every attempt that was written down"`
 	Epsilon   *float64 `json:"epsilon" doc:"Upper bound after them; null: there is none"`
 	Delta     float64  `json:"delta"`
 	Adjacency string   `json:"adjacency" enum:"add-remove,zero-out" doc:"What is hidden: whether a participant takes part, or what it contributes"`
+
+	Earlier  []Earlier     `json:"earlier,omitempty" doc:"Earlier runs of its task with noise, deleted ones included"`
+	Together *api.Together `json:"together,omitempty" doc:"What it and they tell of somebody who takes part in all; absent where there are none"`
+}
+
+// Earlier is the account of an earlier run of a task.
+type Earlier struct {
+	Run       string   `json:"run" doc:"Identity"`
+	Releases  uint64   `json:"releases"`
+	Epsilon   *float64 `json:"epsilon" doc:"Upper bound; null: there is none"`
+	Delta     float64  `json:"delta"`
+	Adjacency string   `json:"adjacency" doc:"As of the run; empty: its task is of another build"`
 }
 
 // Settings are what an organiser may change of a run without changing what is learned.

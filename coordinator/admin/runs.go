@@ -9,10 +9,10 @@ import (
 
 	"fedtab/api"
 	"fedtab/api/v1"
-	"fedtab/coordinator/account"
 	"fedtab/coordinator/models"
 	"fedtab/coordinator/store"
 	"fedtab/coordinator/task"
+	"fedtab/coordinator/told"
 	"fedtab/coordinator/web"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -26,15 +26,6 @@ type PageInput struct {
 }
 
 // register declares all operations.
-// adjacency returns that of the claim of a recorded task.
-func adjacency(spec []byte) string {
-	t, err := task.Parse("the recorded task", spec)
-	if err != nil { // of another build
-		return ""
-	}
-	return task.Adjacency(t.Privacy.Aggregation)
-}
-
 func (h *API) register(api huma.API) {
 	h.registerRuns(api)
 	h.registerWatch(api)
@@ -72,9 +63,13 @@ func (h *API) registerRuns(api huma.API) {
 				return nil, h.fail(err)
 			}
 			h.ahead(all)
-			items := make([]v1.Run, len(all))
+			items, refs := make([]v1.Run, len(all)), make([]*v1.Run, len(all))
 			for i := range all {
 				items[i] = h.view(&all[i])
+				refs[i] = &items[i]
+			}
+			if err := h.accounts(refs); err != nil {
+				return nil, h.fail(err)
 			}
 			return page(items, limitOf(in.Limit), func(r v1.Run) int64 { return r.Number }), nil
 		})
@@ -221,6 +216,33 @@ func (h *API) view(s *store.Summary) v1.Run {
 	return r
 }
 
+// accounts adds to runs what they and the earlier ones of their tasks tell of participants.
+func (h *API) accounts(runs []*v1.Run) error {
+	of := map[string][]store.Account{}
+	for _, r := range runs {
+		all, has := of[r.Task]
+		if !has {
+			var err error
+			if all, err = h.Store.Accounts(r.Task); err != nil {
+				return err
+			}
+			of[r.Task] = all
+		}
+		earlier := told.Earlier(all, r.Number)
+		switch n := len(earlier); {
+		case n < len(all) && all[n].Number == r.Number:
+			r.Privacy = told.Account(all[n].Spec, &all[n].Spent, earlier)
+		case n > 0: // it has told nothing yet, and they have
+			recorded, _, err := h.Store.FindRun(r.Run)
+			if err != nil {
+				return err
+			}
+			r.Privacy = told.Account(recorded.Spec, nil, earlier)
+		}
+	}
+	return nil
+}
+
 func (h *API) detail(name string) (v1.Detail, error) {
 	var d v1.Detail
 	r, err := h.Backend.Find(name)
@@ -241,12 +263,8 @@ func (h *API) detail(name string) (v1.Detail, error) {
 	if d.Parameters, err = h.Store.Parameters(r.ID); err != nil {
 		return d, err
 	}
-	spent, err := h.Store.Spent(r.ID)
-	if err != nil {
+	if err := h.accounts([]*v1.Run{&d.Run}); err != nil {
 		return d, err
-	}
-	if spent != nil {
-		d.Privacy = &v1.Account{Releases: spent.Releases, Epsilon: account.Epsilon(spent), Delta: spent.Delta, Adjacency: adjacency(r.Spec)}
 	}
 	if st := h.served(r.ID); st != nil {
 		d.Live = new(api.Task)

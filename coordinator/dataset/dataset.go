@@ -277,6 +277,12 @@ func (d *Dataset) Model(t *task.Task) (learn.Model, error) {
 // client. seed is that of the scheme's choices among clients: the run's own in a
 // simulation, a secret one in a live run.
 func (d *Dataset) Strategy(t *task.Task, m learn.Model, live bool, seed uint64) (strategy.Strategy, error) {
+	return d.StrategyAfter(t, m, live, seed, 0)
+}
+
+// StrategyAfter is Strategy for a run after earlier ones of the task, which have told an epsilon
+// of its participants that counts against the budget.
+func (d *Dataset) StrategyAfter(t *task.Task, m learn.Model, live bool, seed uint64, told float64) (strategy.Strategy, error) {
 	setup := run.Setup(m, t.StartSeed())
 	setup.Seed, setup.MinCohort, setup.Live, setup.Clients = seed, 1, live, len(d.Shards)
 	if a := t.Devices.Availability; a < 1 {
@@ -295,7 +301,7 @@ func (d *Dataset) Strategy(t *task.Task, m learn.Model, live bool, seed uint64) 
 	}
 	setup.Secure = t.Privacy.Setup(t.Strategy.Combined(setup.Parameters))
 	var err error
-	if setup.Private, err = t.Private(setup.Parameters); err != nil {
+	if setup.Private, err = t.Private(setup.Parameters, told); err != nil {
 		return nil, err
 	}
 	s, err := strategy.New(t.Strategy, setup)

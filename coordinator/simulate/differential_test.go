@@ -12,7 +12,7 @@ import (
 // The budget ends it.
 func TestDifferential(t *testing.T) {
 	small := []string{
-		"model.hidden=[]", "data.first=400", "data.partition.clients=20", "privacy.population=20", "privacy.adapt=true", "privacy.noise=.3",
+		"model.hidden=[]", "data.first=400", "data.partition.clients=20", "privacy.population=20", "privacy.adapt=true", "privacy.noise=.5",
 		"strategy.epochs=1", "strategy.fraction=.5", "eval_every=1",
 	}
 	for _, c := range []struct {
@@ -68,7 +68,7 @@ func TestDifferential(t *testing.T) {
 // part in no more than the claim says, and a seed gives one result.
 func TestDistributedNoise(t *testing.T) {
 	sets := []string{
-		"model.hidden=[]", "data.first=400", "data.partition.clients=20", "privacy.population=20", "privacy.min=6", "privacy.max=10", "privacy.noise=.3",
+		"model.hidden=[]", "data.first=400", "data.partition.clients=20", "privacy.population=20", "privacy.min=6", "privacy.max=10", "privacy.noise=.5",
 		"privacy.participations=2", "privacy.epsilon=", "strategy.epochs=1", "strategy.fraction=.5", "eval_every=1", "stop={rounds: 4}",
 	}
 	res := simulate(t, "mnist-secure-dp", sets...)

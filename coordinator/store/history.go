@@ -62,7 +62,7 @@ func (s *Store) CreateRunFrom(r Run, first run.Commit, c *data.Constants) error 
 				}
 			}
 			at := timeText(first.Committed)
-			if _, err := tx.Stmt(s.openRound).Exec(r.ID, first.Round, 0, first.Base, at, at, list[uint32](nil), list[uint64](nil), nil); err != nil {
+			if _, err := tx.Stmt(s.openRound).Exec(r.ID, first.Round, 0, first.Base, at, at, list[uint32](nil), list[uint64](nil), nil, nil, nil, nil); err != nil {
 				return wrap(err, "open round %d", first.Round)
 			}
 			return s.commit(tx, r.ID, first, blob)
@@ -85,10 +85,12 @@ func (s *Store) SetTask(r Run) error {
 }
 
 // Extend records stop conditions in place of the task's. A run that is over goes on: the
-// round that was given up with its end is not gone back to, as its participants are others.
+// round that was given up with its end is not gone back to, as its participants are others. One
+// that is charged to an account of privacy is, as after a restart: it has what the attempts at it
+// have cost.
 func (s *Store) Extend(id string, e Extension) error {
 	return wrap(transact(s.write, func(tx *sql.Tx) error {
-		if _, err := tx.Exec(`DELETE FROM rounds WHERE run = ? AND committed_at IS NULL AND EXISTS (SELECT 1 FROM runs WHERE id = run AND finished_at IS NOT NULL)`, id); err != nil {
+		if _, err := tx.Exec(`DELETE FROM rounds WHERE run = ? AND committed_at IS NULL AND releases IS NULL AND EXISTS (SELECT 1 FROM runs WHERE id = run AND finished_at IS NOT NULL)`, id); err != nil {
 			return err
 		}
 		r, err := tx.Exec(`UPDATE runs SET stop_rounds = ?, stop_accuracy = ?, finished_at = NULL, finish_reason = NULL WHERE id = ?`,
@@ -449,9 +451,11 @@ func lastCommit(tx *sql.Tx, id string, round uint64) (*run.Commit, error) {
 func openRound(tx *sql.Tx, id string, newest uint64) (*run.OpenRound, error) {
 	var o run.OpenRound
 	var opened, deadline, cohort, weights string
-	err := tx.QueryRow(`SELECT round, order_number, base, opened_at, deadline_at, cohort, coalesce(weights, '[]'), state FROM rounds
+	var releases sql.NullInt64
+	var spent [2]sql.NullFloat64
+	err := tx.QueryRow(`SELECT round, order_number, base, opened_at, deadline_at, cohort, coalesce(weights, '[]'), state, releases, epsilon, delta FROM rounds
 		WHERE run = ? AND committed_at IS NULL AND round > ? ORDER BY round DESC LIMIT 1`, id, newest).
-		Scan(&o.Round, &o.Order, &o.Base, &opened, &deadline, &cohort, &weights, &o.State)
+		Scan(&o.Round, &o.Order, &o.Base, &opened, &deadline, &cohort, &weights, &o.State, &releases, &spent[0], &spent[1])
 	if errors.Is(err, sql.ErrNoRows) {
 		return nil, nil
 	}
@@ -467,6 +471,7 @@ func openRound(tx *sql.Tx, id string, newest uint64) (*run.OpenRound, error) {
 	if o.Cohort, err = parseList[uint32](cohort); err != nil {
 		return nil, err
 	}
+	o.Spent = parseSpent(releases, spent)
 	o.Weights, err = parseList[uint64](weights)
 	return &o, err
 }

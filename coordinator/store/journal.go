@@ -35,9 +35,11 @@ func (s *Store) prepare() error {
 	}{
 		{&s.reserve, `UPDATE runs SET participants_reserved = max(participants_reserved, ?) WHERE id = ?`},
 		{&s.depart, `INSERT OR IGNORE INTO departures (run, participant, left_at) VALUES (?, ?, ?)`},
-		{&s.openRound, `INSERT INTO rounds (run, round, order_number, base, opened_at, deadline_at, cohort, weights, state) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
+		{&s.openRound, `INSERT INTO rounds (run, round, order_number, base, opened_at, deadline_at, cohort, weights, state, releases, epsilon, delta)
+			VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 			ON CONFLICT (run, round) DO UPDATE SET order_number = excluded.order_number, base = excluded.base,
-			opened_at = excluded.opened_at, deadline_at = excluded.deadline_at, cohort = excluded.cohort, weights = excluded.weights, state = excluded.state
+			opened_at = excluded.opened_at, deadline_at = excluded.deadline_at, cohort = excluded.cohort, weights = excluded.weights, state = excluded.state,
+			releases = excluded.releases, epsilon = excluded.epsilon, delta = excluded.delta
 			WHERE committed_at IS NULL`},
 		{&s.sum, `INSERT INTO sums (run, round, order_number, part, participants, bound, packed)
 			SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7 FROM rounds WHERE run = ?1 AND round = ?2 AND order_number = ?3 AND committed_at IS NULL
@@ -125,7 +127,8 @@ func (s *Store) Depart(id string, participants []uint32, at time.Time) error {
 
 // OpenRound implements run.Journal.
 func (s *Store) OpenRound(id string, o run.OpenRound) error {
-	r, err := s.openRound.Exec(id, o.Round, o.Order, o.Base, timeText(o.Opened), timeText(o.Deadline), list(o.Cohort), list(o.Weights), o.State)
+	args := []any{id, o.Round, o.Order, o.Base, timeText(o.Opened), timeText(o.Deadline), list(o.Cohort), list(o.Weights), o.State}
+	r, err := s.openRound.Exec(append(args, spentColumns(o.Spent)...)...)
 	return s.journal(wrap(one(r, err, fmt.Errorf("committed round %w", ErrExists)), "run %s: open round %d", id, o.Round))
 }
 

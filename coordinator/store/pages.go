@@ -59,19 +59,6 @@ func (s *Store) EachRound(id string, f func(*run.RoundRecord)) error {
 	return wrap(rows.Err(), "run %s: rounds", id)
 }
 
-// Spent returns what the newest version of a run and those before tell of each participant; nil
-// if the run makes no claim, or has no version.
-func (s *Store) Spent(id string) (*run.Spent, error) {
-	var releases sql.NullInt64
-	var columns [2]sql.NullFloat64
-	err := s.read.QueryRow(`SELECT releases, epsilon, delta FROM rounds WHERE run = ? AND committed_at IS NOT NULL ORDER BY round DESC LIMIT 1`, id).
-		Scan(&releases, &columns[0], &columns[1])
-	if errors.Is(err, sql.ErrNoRows) {
-		return nil, nil
-	}
-	return parseSpent(releases, columns), wrap(err, "run %s: its account of privacy", id)
-}
-
 // Participant is a participant of a run, as far as versions and the event log have something
 // of it.
 type Participant struct {

@@ -97,7 +97,8 @@ func (s *Store) Annotate(id, note string) error {
 const deletedAtOnce = 20
 
 // Delete removes a run that is over with all that is recorded of it, its models included, a
-// part at a time: if it is interrupted, the rest is there, and can be deleted.
+// part at a time: if it is interrupted, the rest is there, and can be deleted. Its account of
+// privacy stays.
 // The error wraps ErrNotFound, or ErrUnfinished for a run that goes on.
 func (s *Store) Delete(id string) error {
 	var over bool
@@ -107,6 +108,9 @@ func (s *Store) Delete(id string) error {
 		err = fmt.Errorf("run %w", ErrNotFound)
 	case err == nil && !over:
 		err = ErrUnfinished
+	}
+	if err == nil {
+		err = s.keepAccount(id)
 	}
 	for _, part := range []string{
 		`DELETE FROM models WHERE run = ?1 AND version IN (SELECT version FROM models WHERE run = ?1 LIMIT ?2)`,

@@ -10,7 +10,7 @@ const applicationID = 0x46544142
 
 // migrations lead from one schema version to the next: migrations[v] makes
 // version v+1 from version v. Those that have shipped never change.
-var migrations = []string{schema1, schema2, schema3, schema4, schema5, schema6, schema7, schema8, schema9, schema10, schema11, schema12, schema13, schema14, schema15, schema16}
+var migrations = []string{schema1, schema2, schema3, schema4, schema5, schema6, schema7, schema8, schema9, schema10, schema11, schema12, schema13, schema14, schema15, schema16, schema17}
 
 // schema1 is made for people with a SQLite shell: plain columns, texts and
 // ISO times; what is large and opaque comes last.
@@ -358,4 +358,18 @@ const schema16 = `
 ALTER TABLE rounds ADD COLUMN releases INTEGER; -- versions with noise that are charged, this one included; NULL: the run makes no claim
 ALTER TABLE rounds ADD COLUMN epsilon REAL;     -- upper bound after them, add-remove adjacency
 ALTER TABLE rounds ADD COLUMN delta REAL;
+`
+
+// schema17 keeps the accounts of privacy of runs that were deleted.
+const schema17 = `
+CREATE TABLE accounts (
+	number   INTEGER PRIMARY KEY, -- as it was in runs
+	run      TEXT NOT NULL,
+	task     TEXT NOT NULL,
+	spec     TEXT NOT NULL,       -- the task, YAML
+	releases INTEGER NOT NULL,    -- as of the run's newest round
+	epsilon  REAL NOT NULL,
+	delta    REAL NOT NULL
+) STRICT;
+CREATE INDEX accounts_by_task ON accounts (task);
 `

@@ -101,6 +101,8 @@ func (d *decoder) distributed(t *Task, fewest int) {
 	d.want(p.Examples == 0, "privacy.examples", p.Examples, "none beside privacy.noise, which has privacy.full_weight")
 	d.want(p.Participations >= 0 && p.Participations <= maxParticipations, "privacy.participations", p.Participations,
 		fmt.Sprintf("1 <= participations <= %d rounds of a participant (0: all that there are)", maxParticipations))
+	d.want(with.Colluding() < with.Min, "privacy.corrupt", with.Corrupt,
+		fmt.Sprintf("less than privacy.min / privacy.max = %.3g"+beside+"the %d that may collude could take away all noise of a sum of %d", float64(with.Min)/float64(with.Max), with.Colluding(), with.Min))
 	cohort := math.Round(t.Strategy.PrivateRate() * float64(p.Population))
 	if p.Population >= 2 && cohort > 0 {
 		d.want(cohort >= float64(fewest) && cohort <= float64(with.Max), "privacy.max", with.Max,
@@ -172,15 +174,24 @@ func (t *Task) ClaimedRate() float64 {
 	return 1
 }
 
+// Colluding returns how many participants of a round may collude with the coordinator, at most:
+// the claim of noise in secure sums does without their shares.
+func (p *Privacy) Colluding() int { return int(p.Corrupt*float64(p.Max) + 1e-9) }
+
 // Claim returns what the versions of a differentially private task hide, of a model with as
-// many parameters. The error says that there is no room for the noise.
+// many parameters, with secure sums also from those who collude. The error says that there is no
+// room for the noise.
 func (t *Task) Claim(parameters int) (account.Claim, error) {
 	if t.Privacy.Secure() {
 		_, f, err := t.SecureTerms(parameters)
 		if err != nil {
 			return account.Claim{}, fmt.Errorf("task %s: privacy: %w", t.Name, err)
 		}
-		return f.Claim(t.Privacy.Delta, t.Privacy.Participations)
+		c, err := f.Claim(t.Privacy.Delta, t.Privacy.Participations)
+		if err != nil {
+			return account.Claim{}, err
+		}
+		return c.Colluding(float64(t.Privacy.Colluding()) / float64(t.Privacy.Min)), nil
 	}
 	c := account.Claim{Noise: t.Privacy.Noise, Rate: t.ClaimedRate(), Delta: t.Privacy.Delta}
 	if p := &t.Privacy; p.Participations > 0 {
@@ -190,9 +201,9 @@ func (t *Task) Claim(parameters int) (account.Claim, error) {
 }
 
 // Private returns what the strategy of the task is told of differential privacy; nil: it has no
-// noise. The error says that not even one version is within the budget, or that there is no
-// room for the noise.
-func (t *Task) Private(parameters int) (*strategy.Private, error) {
+// noise. Of the budget is left what earlier runs have not told. The error says that not even one
+// version is within the budget, or that there is no room for the noise.
+func (t *Task) Private(parameters int, told float64) (*strategy.Private, error) {
 	p := &t.Privacy
 	if !p.Differential() {
 		return nil, nil
@@ -214,12 +225,13 @@ func (t *Task) Private(parameters int) (*strategy.Private, error) {
 			return nil, fmt.Errorf("task %s: privacy.adapt: %w", t.Name, err)
 		}
 	}
-	if p.Epsilon > 0 {
-		n, err := claim.Releases(p.Epsilon, MaxRounds)
+	s.Budget = p.Epsilon > 0
+	if left := p.Epsilon - told; left > 0 {
+		n, err := claim.Releases(left, MaxRounds)
 		if err != nil {
 			return nil, fmt.Errorf("task %s: privacy.epsilon: %w", t.Name, err)
 		}
-		if n == 0 {
+		if n == 0 && told == 0 {
 			return nil, fmt.Errorf("task %s: privacy.epsilon is %v, want more, or more noise than %v: the first version exceeds it", t.Name, p.Epsilon, p.Noise)
 		}
 		s.Releases = uint64(n)

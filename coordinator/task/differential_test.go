@@ -71,7 +71,7 @@ func TestDifferentialTask(t *testing.T) {
 			t.Errorf("%s: %q, %v; want %q", c.set, changes, err, c.want)
 		}
 	}
-	p, err := tk.Private(2)
+	p, err := tk.Private(2, 0)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -85,7 +85,7 @@ func TestDifferentialTask(t *testing.T) {
 		t.Errorf("%d releases have epsilon %g, and one more %g; the budget is 3", p.Releases, within, beyond)
 	}
 	tk.Privacy.Epsilon = .01
-	if _, err := tk.Private(2); err == nil || !strings.Contains(err.Error(), "the first version exceeds it") {
+	if _, err := tk.Private(2, 0); err == nil || !strings.Contains(err.Error(), "the first version exceeds it") {
 		t.Errorf("a budget below one version: %v", err)
 	}
 }

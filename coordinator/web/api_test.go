@@ -18,6 +18,7 @@ import (
 	"testing"
 	"time"
 
+	"fedtab/api"
 	"fedtab/coordinator/task"
 	"fedtab/learn"
 	"fedtab/protocol"
@@ -141,6 +142,7 @@ func TestFieldsDocumented(t *testing.T) {
 	st, s := studyOf(t, "anes96")
 	state, round := busy()
 	st.Task.Privacy = noised
+	st.SetEarlier(&api.Together{Runs: 1, Epsilon: new(float64), Delta: 1e-5, Adjacency: "add-remove"})
 	st.Feed.Publish(run.Update{State: state, Round: &round})
 
 	st.fix("0a1b2c") // as with pages
@@ -223,6 +225,7 @@ func TestEventsDocumented(t *testing.T) {
 	text := string(buf[:n])
 	state, round := busy()
 	st.Task.Privacy = noised
+	st.SetEarlier(&api.Together{Runs: 1, Epsilon: new(float64), Delta: 1e-5, Adjacency: "add-remove"})
 	st.Feed.Publish(run.Update{State: state, Round: &round})
 	names := map[string]bool{}
 	last := map[string]string{}
@@ -338,6 +341,7 @@ func TestStatusesDocumented(t *testing.T) {
 	st, s := studyOf(t, "anes96")
 	state, round := busy()
 	st.Task.Privacy = noised
+	st.SetEarlier(&api.Together{Runs: 1, Epsilon: new(float64), Delta: 1e-5, Adjacency: "add-remove"})
 	st.Feed.Publish(run.Update{State: state, Round: &round})
 	params := make([]float32, st.Model.Layout().Size)
 	st.Version = func(string, uint64) ([]float32, [32]byte, error) { return params, [32]byte{0xab}, nil }

@@ -32,7 +32,7 @@ func (st *Study) view(s run.State) api.Task {
 		Traffic: traffic(&s.Ledger.Traffic, parameters), RolledBack: s.Ledger.RolledBack, Finished: s.Finished, Paused: s.Paused, Problem: s.Problem(),
 	}
 	v.Progress, v.SecondsLeft = st.progress(s)
-	v.Claim = viewClaim(t, s.Spent)
+	v.Claim = viewClaim(t, s.Spent, st.earlier.Load())
 	if s.Awaited > 0 {
 		v.Awaited, v.AwaitedUntil = s.Awaited, s.AwaitedUntil.UTC().Format(time.RFC3339)
 	}
@@ -99,8 +99,9 @@ func viewPrivacy(p *task.Privacy) api.Privacy {
 	}
 }
 
-// viewClaim returns what the versions of a task tell of its participants; nil without noise.
-func viewClaim(t *task.Task, s *run.Spent) *api.Claim {
+// viewClaim returns what the versions of a task tell of its participants, after earlier runs; nil
+// without noise.
+func viewClaim(t *task.Task, s *run.Spent, earlier *api.Together) *api.Claim {
 	p := &t.Privacy
 	if !p.Differential() {
 		return nil
@@ -111,6 +112,12 @@ func viewClaim(t *task.Task, s *run.Spent) *api.Claim {
 	}
 	if s != nil {
 		v.Epsilon, v.Releases = account.Epsilon(s), int(s.Releases)
+	}
+	if p.Secure() {
+		v.Colluding = p.Colluding()
+	}
+	if earlier != nil {
+		v.Together = account.With(earlier, s, task.Adjacency(p.Aggregation))
 	}
 	return v
 }

@@ -43,6 +43,8 @@ type Study struct {
 	run  atomic.Pointer[string]   // identity of the run
 	stop atomic.Pointer[run.Stop] // in place of the task's; nil: the task's
 
+	earlier atomic.Pointer[api.Together] // what earlier runs have told; nil: nothing
+
 	// Set by Studies.Prepare.
 	fixed     api.Fixed
 	fixedData api.FixedData
@@ -71,6 +73,9 @@ func (st *Study) SetRun(id string) {
 	st.run.Store(&id)
 	st.stop.Store(nil)
 }
+
+// SetEarlier sets what earlier runs of the task have told of its participants; nil: nothing.
+func (st *Study) SetEarlier(told *api.Together) { st.earlier.Store(told) }
 
 // SetStop sets the run's stop conditions in place of the task's.
 func (st *Study) SetStop(s run.Stop) { st.stop.Store(&s) }

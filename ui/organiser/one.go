@@ -359,13 +359,21 @@ func (c *Run) privacy() string {
 func (c *Run) privacyWords() string {
 	v := c.live().Claim
 	if v == nil {
-		return "add-remove adjacency"
+		if p := c.detail().Privacy; p != nil {
+			return p.Adjacency + " adjacency" + c.together(p.Together)
+		}
+		return ""
 	}
 	adjacency, kind := "add-remove", "noise of a tree"
+	rests := "It rests on this coordinator, which sees contributions without noise, and on one tab for each person"
 	if v.Distributed {
 		adjacency, kind = "zero-out", "noise of the participants"
+		rests = "It rests on the participants, who add the noise"
+		if v.Colluding > 0 {
+			rests += fmt.Sprintf(", but for %d of a round who may collude with this coordinator", v.Colluding)
+		}
 	}
-	words := fmt.Sprintf("delta %g after %d versions, %s adjacency; noise %g on contributions of norm %g", v.Delta, v.Releases, adjacency, v.Noise, v.Clip)
+	words := fmt.Sprintf("delta %g after %d attempts, %s adjacency; noise %g on contributions of norm %g", v.Delta, v.Releases, adjacency, v.Noise, v.Clip)
 	if v.Adapt {
 		words += " at first"
 	}
@@ -378,7 +386,15 @@ func (c *Run) privacyWords() string {
 	if v.Budget > 0 {
 		words += fmt.Sprintf("; budget %g", v.Budget)
 	}
-	return words + ". It rests on this coordinator, which sees contributions without noise, and on one tab for each person"
+	return words + c.together(v.Together) + ". " + rests
+}
+
+// together says what earlier runs of the task add.
+func (c *Run) together(t *api.Together) string {
+	if t == nil {
+		return ""
+	}
+	return fmt.Sprintf("; with %d earlier of this task: epsilon %s, delta %.3g, %s adjacency", t.Runs, c.Board.loss(t.Epsilon), t.Delta, t.Adjacency)
 }
 
 // present reports whether participants can be connected to the run.
