@@ -291,7 +291,7 @@ func (s *Server) prepareRun(st *study, id string, saved *run.Saved) error {
 	}
 	st.room.Issue(s.tokens(id))
 	if t.Join == task.Invited {
-		st.room.Invites = &hub.Invites{Key: invite.Key(s.store.Secret()), Uses: s.store}
+		st.room.Invites = &hub.Invites{Key: invite.Key(s.store.Secret()), Uses: s.store, Persons: t.Persons()}
 	}
 	st.live = live.NewLive()
 	st.room.Live = st.live
@@ -330,7 +330,7 @@ func (s *Server) config(st *study, id string, saved *run.Saved) (run.Config, err
 	if id != st.Run() {
 		stop = t.RunStop(st.Data.ClassNames()) // that of the run before was extended, perhaps
 	}
-	strat, err := st.Data.Strategy(t, st.Model, true, choices(s.store.Secret(), id))
+	strat, err := st.Data.LiveStrategy(t, st.Model, choices(s.store.Secret(), id), cohortSecret(s.store.Secret(), id))
 	if err != nil {
 		return run.Config{}, err
 	}
@@ -364,13 +364,22 @@ func (s *Server) config(st *study, id string, saved *run.Saved) (run.Config, err
 	return cfg, nil
 }
 
-// choices is the seed of a live run's choices among participants. The seed of the run
+// cohortSecret is what the cohorts of a live run follow from. The seed of the run
 // is public: with it every cohort could be predicted, and joined. This one follows
 // from the database's secret, so that a restart repeats the choices.
+func cohortSecret(secret []byte, run string) [32]byte { return derived(secret, "cohorts of run "+run) }
+
+// choices is likewise the seed of what a scheme chooses among contributions.
 func choices(secret []byte, run string) uint64 {
+	key := derived(secret, "choices of run "+run)
+	return binary.LittleEndian.Uint64(key[:])
+}
+
+// derived returns a key for a purpose.
+func derived(secret []byte, purpose string) [32]byte {
 	h := hmac.New(sha256.New, secret)
-	h.Write([]byte("choices of run " + run))
-	return binary.LittleEndian.Uint64(h.Sum(nil))
+	h.Write([]byte(purpose))
+	return [32]byte(h.Sum(nil))
 }
 
 // Addr returns the participants' address, HOST:PORT.

@@ -47,7 +47,10 @@ func (r *Run) accountVersion(c *commit) error {
 		return fmt.Errorf("epsilon of %d releases: %w", c.Releases, err)
 	}
 	c.spent = &Spent{Releases: c.Releases, Epsilon: epsilon, Delta: d.Delta}
-	c.Snapshot = strategy.AppendNoised(c.Snapshot, c.vectors.Noised, c.vectors.Seed)
+	c.Snapshot = strategy.AppendNoised(c.Snapshot, c.vectors.Noised)
+	if s := c.vectors.Seed; s != nil {
+		c.Seeds = append(c.Seeds, s[:]...)
+	}
 	return nil
 }
 

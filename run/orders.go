@@ -15,7 +15,7 @@ func (r *Run) openRound(e strategy.Open) {
 	now := r.env.Now()
 	open := OpenRound{
 		Round: e.Round, Order: uint64(e.Order), Base: e.Base,
-		Opened: now, Deadline: now.Add(e.Deadline), Cohort: make([]uint32, len(e.Cohort)), Weights: make([]uint64, len(e.Cohort)), State: e.State,
+		Opened: now, Deadline: now.Add(e.Deadline), Cohort: make([]uint32, len(e.Cohort)), Weights: make([]uint64, len(e.Cohort)), State: e.State, Charged: r.cfg.Differential != nil,
 	}
 	if was := r.open; was != nil && was.Round == e.Round {
 		open.Opened = was.Opened // a reopened round

@@ -37,6 +37,7 @@ type roster struct {
 // member is a participant: connected, or lost and within the grace period.
 type member struct {
 	number uint32
+	person strategy.Person
 	peer   Peer   // nil while its socket is lost
 	expiry func() // stops the timer that ends the grace period
 	renew  func() // stops the timer that renews the resume token
@@ -150,6 +151,19 @@ func (r *roster) lost() (n int) {
 		}
 	}
 	return n
+}
+
+// of returns the participant that a person is, nil if it is none or not known.
+func (r *roster) of(person strategy.Person) *member {
+	if person == 0 {
+		return nil
+	}
+	for _, m := range r.members {
+		if m.person == person {
+			return m
+		}
+	}
+	return nil
 }
 
 // weight returns the max number of examples of a participant.

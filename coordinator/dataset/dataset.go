@@ -277,8 +277,19 @@ func (d *Dataset) Model(t *task.Task) (learn.Model, error) {
 // client. seed is that of the scheme's choices among clients: the run's own in a
 // simulation, a secret one in a live run.
 func (d *Dataset) Strategy(t *task.Task, m learn.Model, live bool, seed uint64) (strategy.Strategy, error) {
+	return d.strategy(t, m, live, strategy.Setup{Seed: seed})
+}
+
+// LiveStrategy is Strategy for a live run that has a secret, from which cohorts follow. cuts are
+// the releases after which a tree of noise was begun out of turn.
+func (d *Dataset) LiveStrategy(t *task.Task, m learn.Model, seed uint64, secret [32]byte, cuts ...int) (strategy.Strategy, error) {
+	return d.strategy(t, m, true, strategy.Setup{Seed: seed, Secret: &secret}, cuts...)
+}
+
+func (d *Dataset) strategy(t *task.Task, m learn.Model, live bool, choices strategy.Setup, cuts ...int) (strategy.Strategy, error) {
 	setup := run.Setup(m, t.StartSeed())
-	setup.Seed, setup.MinCohort, setup.Live, setup.Clients = seed, 1, live, len(d.Shards)
+	setup.Seed, setup.Secret = choices.Seed, choices.Secret
+	setup.MinCohort, setup.Live, setup.Clients = 1, live, len(d.Shards)
 	if a := t.Devices.Availability; a < 1 {
 		setup.Quorum = max(1, int(a*float64(len(d.Shards))/2)) // half of the mean number of present clients
 	}
@@ -295,7 +306,7 @@ func (d *Dataset) Strategy(t *task.Task, m learn.Model, live bool, seed uint64) 
 	}
 	setup.Secure = t.Privacy.Setup(t.Strategy.Combined(setup.Parameters))
 	var err error
-	if setup.Private, err = t.Private(setup.Parameters); err != nil {
+	if setup.Private, err = t.Private(setup.Parameters, cuts...); err != nil {
 		return nil, err
 	}
 	s, err := strategy.New(t.Strategy, setup)
