@@ -46,6 +46,7 @@ type Config struct {
 	Tasks  []string      // names of tasks that ship, or files
 	Sets   []string      // changes of the one task, as in strategy.fraction=0.2
 	Fresh  bool          // start new runs
+	Moved  bool          // go on with private runs of a copy: its organiser vouches that the original does not
 	From   string        // model that the run of the one task starts from: see findSource; empty: the seed's
 	Public string        // address that participants use, empty if it has none
 	Site   string        // file that says who runs the coordinator, empty if there is none
@@ -67,6 +68,7 @@ type Server struct {
 	gate      *access.Gate // of the admin address
 	admin     *admin.API   // of organisers
 	orders    *http.Server // of commands
+	vouched   bool         // a run goes on because of Config.Moved
 	flagged   []string     // names of the tasks of Config.Tasks
 	web       *web.Studies // as participants see them
 	list      atomic.Pointer[[]*study]
@@ -181,6 +183,9 @@ func (s *Server) open() (err error) {
 		s.web.Prepare(&st.Study)
 		s.web.Add(&st.Study)
 		rooms = append(rooms, st.room)
+	}
+	if cfg.Moved && !s.vouched {
+		cfg.Log.Warn("--moved: no run with noise is in a copy of its database: leave it out, or it vouches for the next copy too")
 	}
 	s.list.Store(&all)
 	s.hub = hub.New(rooms, cfg.Limits, cfg.Log)
@@ -330,7 +335,11 @@ func (s *Server) config(st *study, id string, saved *run.Saved) (run.Config, err
 	if id != st.Run() {
 		stop = t.RunStop(st.Data.ClassNames()) // that of the run before was extended, perhaps
 	}
-	strat, err := st.Data.LiveStrategy(t, st.Model, choices(s.store.Secret(), id), cohortSecret(s.store.Secret(), id))
+	cuts, err := s.cuts(t, id, saved)
+	if err != nil {
+		return run.Config{}, err
+	}
+	strat, err := st.Data.LiveStrategy(t, st.Model, choices(s.store.Secret(), id), cohortSecret(s.store.Secret(), id), cuts...)
 	if err != nil {
 		return run.Config{}, err
 	}
@@ -350,7 +359,7 @@ func (s *Server) config(st *study, id string, saved *run.Saved) (run.Config, err
 			}
 		},
 	}
-	cfg.Differential = t.Differential(parameters, func(uint64) io.Reader { return rand.Reader })
+	cfg.Differential = t.Differential(parameters, func(uint64) io.Reader { return rand.Reader }, cuts...)
 	if schema := st.Data.Own; schema != nil {
 		cfg.Own = &run.Own{Fewest: t.Data.Examples.Participants, Schema: schema, Holdouts: t.Holdouts(), Known: func(c data.Constants) {
 			if err := st.Data.SetConstants(c); err != nil {

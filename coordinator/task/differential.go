@@ -35,6 +35,9 @@ const (
 // Differential reports whether versions have noise.
 func (p *Privacy) Differential() bool { return p.Noise > 0 }
 
+// Tree reports whether the noise is that of a tree.
+func (p *Privacy) Tree() bool { return p.Differential() && !p.Secure() && p.Participations > 0 }
+
 // differential checks the settings of differential privacy, and what else in a task would tell
 // of participants without noise.
 func (d *decoder) differential(t *Task) {
