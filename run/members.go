@@ -92,7 +92,7 @@ func (r *Run) JoinAs(person strategy.Person, h *protocol.Hello, resumed uint32, 
 		p.Close(protocol.CloseCapability, "this task is for its members, who prove with a key who they are: run coordinator client --members FILE --identity FILE")
 		return 0, false
 	}
-	if m := r.roster.of(person); resumed == 0 && m != nil {
+	if m := r.roster.persons[person]; resumed == 0 && m != nil {
 		resumed = m.number
 	}
 	if resumed == 0 && r.roster.full() {
@@ -138,7 +138,8 @@ func (r *Run) JoinAs(person strategy.Person, h *protocol.Hello, resumed uint32, 
 		m.address = p.Address()
 		r.recordFrom(m, "resume", h.Client)
 	}
-	m.peer, m.tab, m.person = p, h.TabState, person
+	m.peer, m.tab = p, h.TabState
+	r.roster.name(m, person)
 	m.blocked, m.outbox = false, nil // messages for the older socket
 	m.codecs, m.payloads = slices.Clone(h.Codecs), slices.Clone(h.Payloads)
 	m.codec = m.able(r.cfg.Packing.Up)

@@ -24,6 +24,7 @@ type roster struct {
 	shards     Shards
 	most       uint64 // examples of a participant without shards
 	members    map[uint32]*member
+	persons    map[strategy.Person]*member
 	present    []uint32  // participants, ascending
 	next       uint32    // first free number
 	reserved   uint32    // first number that is not reserved
@@ -103,7 +104,7 @@ type waiter struct {
 }
 
 func newRoster(shards Shards, most uint64) roster {
-	return roster{shards: shards, most: most, members: map[uint32]*member{}, next: 1}
+	return roster{shards: shards, most: most, members: map[uint32]*member{}, persons: map[strategy.Person]*member{}, next: 1}
 }
 
 func (m *member) can(c protocol.Codec) bool { return slices.Contains(m.codecs, c) }
@@ -138,6 +139,9 @@ func (r *roster) add(number uint32) *member {
 
 func (r *roster) remove(m *member) {
 	delete(r.members, m.number)
+	if r.persons[m.person] == m {
+		delete(r.persons, m.person)
+	}
 	if i, ok := slices.BinarySearch(r.present, m.number); ok {
 		r.present = slices.Delete(r.present, i, i+1)
 	}
@@ -153,17 +157,11 @@ func (r *roster) lost() (n int) {
 	return n
 }
 
-// of returns the participant that a person is, nil if it is none or not known.
-func (r *roster) of(person strategy.Person) *member {
-	if person == 0 {
-		return nil
+// name records who a participant is; 0: it is not known.
+func (r *roster) name(m *member, person strategy.Person) {
+	if m.person = person; person != 0 {
+		r.persons[person] = m
 	}
-	for _, m := range r.members {
-		if m.person == person {
-			return m
-		}
-	}
-	return nil
 }
 
 // weight returns the max number of examples of a participant.

@@ -141,6 +141,30 @@ func TestTreeWithoutSeeds(t *testing.T) {
 	}
 }
 
+// A snapshot whose tree has steps is none of a run without a tree, and a cut one is none at all.
+func TestBrokenTree(t *testing.T) {
+	tree := Private{Noise: 1, Vector: 1, Clip: 1, Population: 3, Tree: &Tree{Participations: 9, Separation: 1}}
+	s := privately(t, Config{Fraction: 1}, tree)
+	for step := range 3 {
+		s.private.grow(combine.Seed{byte(step)})
+	}
+	whole := slices.Concat(s.describe(3, false), s.seeds(false))
+	if err := privately(t, Config{Fraction: 1}, tree).Restore(whole); err != nil {
+		t.Fatal(err)
+	}
+	for n := range whole {
+		if err := privately(t, Config{Fraction: 1}, tree).Restore(whole[:n]); err == nil {
+			t.Errorf("%d of %d bytes are read", n, len(whole))
+		}
+	}
+	shares := Private{Noise: 1, Vector: 1, Clip: 1, Population: 3, Distributed: &Distributed{Participations: 2}}
+	d := stateReader{b: s.private.append(nil, false)}
+	p := private{Private: shares}
+	if err := p.read(&d); err == nil && d.end() == nil {
+		t.Error("a run without a tree reads one")
+	}
+}
+
 // A secret gives choices of its own, which repeat, and have all of its bits.
 func TestSecretChoices(t *testing.T) {
 	one, other := Setup{Secret: &[32]byte{1}}, Setup{Secret: &[32]byte{1, 31: 1}}

@@ -304,7 +304,7 @@ func (p *private) readAccount(d *stateReader) (releases uint64, bound float64, t
 	if p.Tree != nil || p.Distributed != nil {
 		t = readTree(d)
 	}
-	d.broken = d.broken || !(bound >= MinBound && bound <= MaxBound)
+	d.broken = d.broken || !(bound >= MinBound && bound <= MaxBound) || p.Tree == nil && t.steps > 0
 	return releases, bound, t
 }
 
