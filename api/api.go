@@ -234,7 +234,7 @@ type Claim struct {
 	Population int      `json:"population"`
 
 	Participations int  `json:"participations"` // rounds in which one takes part at most, with noise of a tree or of participants; 0: any number
-	Persons        bool `json:"persons"`        // Participations is of a person, whom an invite tells; false: of a number of the run, and who joins anew has another
+	Persons        bool `json:"persons"`        // Participations is of a person, whom an invite or a member's key tells; false: of a number of the run, and who joins anew has another
 
 	Distributed bool `json:"distributed"` // participants add the noise, inside secure sums: hidden is what one contributes, not that it does
 }

@@ -8,8 +8,10 @@ import (
 	"testing"
 	"time"
 
+	"fedtab/coordinator/task"
 	"fedtab/protocol"
 	"fedtab/protocol/invite"
+	"fedtab/strategy"
 )
 
 // limitedTask has noise of a tree, and limits what each person takes part in.
@@ -67,11 +69,73 @@ func TestPersons(t *testing.T) {
 		t.Errorf("participants %d and %d are persons %d and %d (%v, %v), want two numbers of one person", first.Welcome.Participant, again.Welcome.Participant, one, other, err, err2)
 	}
 	shown := printed(t, 0, "tasks", "--show", file)
-	if !strings.Contains(shown, "each person (whom an invite with one use tells) is in 3 rounds at most") {
+	if !strings.Contains(shown, "each person (whom an invite with one use tells, or a member's key) is in 3 rounds at most") {
 		t.Errorf("tasks --show: %s", shown)
 	}
 	numbers := writeTask(t, "numbers", strings.NewReplacer("join: invited\n", "", "participations: 3", "participations: 3, limits: number").Replace(limitedTask))
 	if shown = printed(t, 0, "tasks", "--show", numbers); !strings.Contains(shown, "each number of the run (somebody who joins anew has another, and counts anew) is in 3 rounds at most") {
 		t.Errorf("tasks --show: %s", shown)
+	}
+}
+
+// In an open task for members a key is a person: its owner joins with a code that it has signed, and
+// nobody else does.
+func TestMemberPersons(t *testing.T) {
+	dir := t.TempDir()
+	var list strings.Builder
+	var keys []string
+	for _, name := range []string{"ada", "bob", "cid"} {
+		key, line := memberOfStudy(t, dir, name)
+		keys = append(keys, key)
+		list.WriteString(line)
+	}
+	stranger, _ := memberOfStudy(t, dir, "stranger")
+	members := filepath.Join(dir, "members.txt")
+	if err := os.WriteFile(members, []byte(list.String()), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	file := writeTask(t, "shares", strings.Replace(sharesTask, "limits: number", "members: "+members, 1))
+	data := t.TempDir()
+	s := serveTest(t, Config{Data: data, Tasks: []string{file}})
+	as := func(path string) func(h *protocol.Hello) {
+		key, err := readIdentity(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return func(h *protocol.Hello) {
+			h.Task, h.Invite = "shares", task.MemberCode("shares", key)
+			h.Payloads = []protocol.PayloadKind{protocol.PayloadBytes, protocol.PayloadMasked, protocol.PayloadSigned}
+		}
+	}
+	person := func(hello func(h *protocol.Hello)) (uint32, strategy.Person) {
+		t.Helper()
+		p, code, why := s.knock(t, hello)
+		if code != 0 {
+			t.Fatalf("closed with %v (%s)", code, why)
+		}
+		number, who, err := s.tokens(s.studies()[0].Run()).Check(p.Welcome.ResumeToken, time.Now())
+		if err != nil || who == 0 {
+			t.Fatalf("its token names person %d, %v", who, err)
+		}
+		p.Send(&protocol.Bye{Code: protocol.CloseNormal})
+		p.Closed()
+		return number, who
+	}
+	first, ada := person(as(keys[0]))
+	_, bob := person(as(keys[1]))
+	if err := s.stop(); err != nil {
+		t.Fatal(err)
+	}
+	s = serveTest(t, Config{Data: data, Tasks: []string{file}})
+	if again, who := person(as(keys[0])); again == first || who != ada || who == bob {
+		t.Errorf("a member comes back as %d, person %d; want another number than %d, and person %d", again, who, first, ada)
+	}
+	const want = "the code is of no member of this task: run coordinator client --members FILE --identity FILE"
+	for name, hello := range map[string]func(*protocol.Hello){
+		"a stranger": as(stranger), "no code": func(h *protocol.Hello) { as(keys[0])(h); h.Invite = "" },
+	} {
+		if _, code, why := s.knock(t, hello); code != protocol.CloseCapability || why != want {
+			t.Errorf("%s: closed with %v (%s), want %v (%s)", name, code, why, protocol.CloseCapability, want)
+		}
 	}
 }

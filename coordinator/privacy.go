@@ -94,7 +94,7 @@ func limited(t *task.Task) string {
 	case t.Numbers():
 		return "each number of the run (somebody who joins anew has another, and counts anew)"
 	case t.Persons():
-		return "each person (whom an invite with one use tells)"
+		return "each person (whom an invite with one use tells, or a member's key)"
 	}
 	return "each participant"
 }

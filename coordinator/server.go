@@ -35,6 +35,7 @@ import (
 	"fedtab/protocol/invite"
 	"fedtab/run"
 	"fedtab/static"
+	"fedtab/strategy"
 
 	"golang.org/x/time/rate"
 )
@@ -297,6 +298,16 @@ func (s *Server) prepareRun(st *study, id string, saved *run.Saved) error {
 	st.room.Issue(s.tokens(id))
 	if t.Join == task.Invited {
 		st.room.Invites = &hub.Invites{Key: invite.Key(s.store.Secret()), Uses: s.store, Persons: t.Persons()}
+	}
+	if t.Persons() && t.Join != task.Invited {
+		members, err := task.ReadMembers(t.Privacy.Members)
+		if err != nil {
+			return fmt.Errorf("task %s: privacy.members: %w", t.Name, err)
+		}
+		st.room.Member = func(code string) (strategy.Person, error) {
+			key, err := task.CheckMember(code, t.Name, members)
+			return task.PersonOf(key), err
+		}
 	}
 	st.live = live.NewLive()
 	st.room.Live = st.live

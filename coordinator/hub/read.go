@@ -251,7 +251,7 @@ func (s *session) hello() error {
 		if resumed, person, err = tokens.Check(h.ResumeToken, time.Now()); err != nil {
 			return closeError(protocol.CloseBadToken, "%v", err)
 		}
-		if person == 0 && room.Invites != nil && room.Invites.Persons {
+		if person == 0 && room.persons() {
 			return closeError(protocol.CloseBadToken, "the resume token names no person, and this task limits what each person takes part in: join anew")
 		}
 	}
@@ -267,6 +267,11 @@ func (s *session) hello() error {
 		}
 		if s.giveBack != nil {
 			giveBack = s.giveBack
+		}
+	}
+	if resumed == 0 && room.Invites == nil && room.Member != nil {
+		if person, err = room.Member(h.Invite); err != nil {
+			return closeError(protocol.CloseCapability, "%v", err)
 		}
 	}
 	s.mu.Lock()

@@ -174,17 +174,19 @@ func (d *decoder) differentialLive(t *Task, simulate string) {
 	}
 	d.want(p.Sampling != poisson || t.Join == Invited, "privacy.sampling", quoted(p.Sampling),
 		"none, or join: invited beside it: in an open task nobody knows among whom was drawn, and one may join many times"+simulate)
-	d.want(p.Participations == 0 || p.Limits == limitNumber || t.Join == Invited, "privacy.participations", p.Participations,
-		"none, or join: invited beside it, as an invite with one use tells a person; or privacy.limits: number, for a claim on numbers of the run alone: in an open task somebody who clears the browser's memory and joins again has another number, and counts anew"+simulate)
+	d.want(p.Participations == 0 || p.Limits == limitNumber || t.Join == Invited || p.Members != "", "privacy.participations", p.Participations,
+		"none, or join: invited beside it, as an invite with one use tells a person, or privacy.members, as a key does; or privacy.limits: number, for a claim on numbers of the run alone: in an open task somebody who clears the browser's memory and joins again has another number, and counts anew"+simulate)
 	d.want(t.Data.Source == own, "data.source", quoted(t.Data.Source),
 		`"own" beside privacy.noise: other data is divided among those who are there, so that all depend on each`+simulate)
 }
 
 // Persons reports whether the claim of a task that is served rests on persons, whom invites with
-// one use each tell: on how often one is asked, or among whom is drawn.
+// one use each tell, or in an open task the members' keys: on how often one is asked, or among whom
+// is drawn.
 func (t *Task) Persons() bool {
 	p := &t.Privacy
-	return p.Differential() && t.Join == Invited && (p.Participations > 0 && p.Limits != limitNumber || p.Sampling == poisson)
+	known := t.Join == Invited || p.Members != ""
+	return p.Differential() && known && (p.Participations > 0 && p.Limits != limitNumber || p.Sampling == poisson)
 }
 
 // Numbers reports whether the claim is on numbers of the run alone.

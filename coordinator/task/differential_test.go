@@ -29,7 +29,7 @@ func TestDifferentialLive(t *testing.T) {
 		{"limits on persons by invitation", []string{"privacy.sampling=none", "privacy.participations=3"}, ""},
 		{"limits on numbers in an open task", []string{"join=open", "privacy.sampling=none", "privacy.participations=3", "privacy.limits=number"}, ""},
 		{"limits on persons in an open task", []string{"join=open", "privacy.sampling=none", "privacy.participations=3"},
-			"--set privacy.participations=3: privacy.participations is 3, want none, or join: invited beside it, as an invite with one use tells a person; or privacy.limits: number, for a claim on numbers of the run alone: in an open task somebody who clears the browser's memory and joins again has another number, and counts anew; or run it with coordinator simulate"},
+			"--set privacy.participations=3: privacy.participations is 3, want none, or join: invited beside it, as an invite with one use tells a person, or privacy.members, as a key does; or privacy.limits: number, for a claim on numbers of the run alone: in an open task somebody who clears the browser's memory and joins again has another number, and counts anew; or run it with coordinator simulate"},
 		{"public data", []string{"data={source: mnist}", "data.images=", "evaluate="}, `data.source is "mnist", want "own" beside privacy.noise`},
 	} {
 		t.Run(c.name, func(t *testing.T) {
