@@ -233,7 +233,8 @@ type Claim struct {
 	Rate       float64  `json:"rate"` // probability with which each member takes part in a round; 1: nothing is claimed of it
 	Population int      `json:"population"`
 
-	Participations int `json:"participations"` // rounds in which one takes part at most, with noise of a tree or of participants; 0: any number
+	Participations int  `json:"participations"` // rounds in which one takes part at most, with noise of a tree or of participants; 0: any number
+	Persons        bool `json:"persons"`        // Participations is of a person, whom an invite or a member's key tells; false: of a number of the run, and who joins anew has another
 
 	Distributed bool `json:"distributed"` // participants add the noise, inside secure sums: hidden is what one contributes, not that it does
 	Colluding   int  `json:"colluding"`   // participants of a round whose shares of that noise do not count, as they may collude with the coordinator

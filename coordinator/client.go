@@ -103,7 +103,15 @@ func clientCommand() *cobra.Command {
 		if s := t.Survey; s != nil && s.Ready+1 < s.Fewest {
 			fmt.Fprintf(stderr, "the run waits for %d participants, %d of them are here\n", s.Fewest, s.Ready+1)
 		}
-		end, err := swarm.Owner{URL: *url, Task: t, Invite: invite.Code(*link), Data: own, Log: log, Secure: secure}.Run(ctx)
+		code := invite.Code(*link)
+		if code == "" && *identity != "" {
+			key, err := readIdentity(*identity)
+			if err != nil {
+				return err
+			}
+			code = task.MemberCode(t.Name, key) // which a task without limits on persons ignores
+		}
+		end, err := swarm.Owner{URL: *url, Task: t, Invite: code, Data: own, Log: log, Secure: secure}.Run(ctx)
 		fmt.Fprintf(stdout, "%d contributions accepted, %d rejected\n", end.Accepted, end.Rejected)
 		if err == nil && end.Finished == "" {
 			fmt.Fprintln(stdout, "left the run, which goes on")

@@ -160,7 +160,7 @@ model: {kind: softmax}
 data: {source: own, images: {width: 4, height: 4, channels: 1, classes: [a, b]}, examples: {min: 10}, standardise: none}
 evaluate: {on: none}
 strategy: {kind: fedavg, fraction: 0.1, lr: 0.5, min_clients: 5, deadline: 1s}
-privacy: {aggregation: secure, min: 3, max: 8, noise: 2, clip: 0.5, population: 50, participations: 3, delta: 1e-2}
+privacy: {aggregation: secure, min: 3, max: 8, noise: 2, clip: 0.5, population: 50, participations: 3, limits: number, delta: 1e-2}
 stop: {rounds: 2}
 `
 

@@ -32,14 +32,17 @@ func (d *backend) extend(ctx context.Context, name string, o v1.Extension) (done
 		return done, err
 	}
 	done.Run = r.ID
+	t, err := task.Parse("the task of run "+r.ID, r.Spec)
+	if err != nil {
+		return done, err
+	}
+	if err := copied(t, r); err != nil {
+		return done, err
+	}
 	if st := d.study(r.ID); st != nil {
 		return d.server.extend(ctx, st, r, o)
 	}
 	saved, err := d.store.Load(r.ID)
-	if err != nil {
-		return done, err
-	}
-	t, err := task.Parse("the task of run "+r.ID, r.Spec)
 	if err != nil {
 		return done, err
 	}

@@ -158,6 +158,9 @@ func (d *backend) Invite(o v1.InviteOrder) (made v1.NewInvite, err error) {
 	if t.Join != task.Invited {
 		return made, admin.Refuse(http.StatusConflict, "task: %s has join: %s, want a task that demands invites: set join: %s in its task file and start the coordinator with it", t.Name, t.Join, task.Invited)
 	}
+	if t.Persons() && o.Uses != 1 {
+		return made, admin.Refuse(http.StatusConflict, "uses: %d, want 1: the privacy of task %s rests on what each person takes part in, and an invite is a person there: make one for each", o.Uses, t.Name)
+	}
 	now := time.Now()
 	i := invite.Invite{Task: t.Name, Uses: o.Uses, Expires: now.Add(time.Duration(o.Seconds * float64(time.Second))).Truncate(time.Second)}
 	rand.Read(i.ID[:])

@@ -66,7 +66,7 @@ func describeShares(line func(name, format string, args ...any), t *task.Task, p
 	line("adjacency", "zero-out: what a participant contributes, or 0 with its share of noise; who takes part in a round is not hidden")
 	line("noise", "%g x what a contribution of norm %g changes, in every coordinate of a sum of %d: each participant adds a share", p.Noise, p.Clip, p.Min)
 	if n := p.Participations; n > 0 {
-		line("sampling", "nothing is claimed of chance: each participant is in %d rounds at most", n)
+		line("sampling", "nothing is claimed of chance: %s is in %d rounds at most", limited(t), n)
 	} else {
 		line("sampling", "nothing is claimed of who takes part in a round: any participant may be in each")
 	}
@@ -94,6 +94,17 @@ func describeShares(line func(name, format string, args ...any), t *task.Task, p
 	return nil
 }
 
+// limited says whom a limit on participations holds.
+func limited(t *task.Task) string {
+	switch {
+	case t.Numbers():
+		return "each number of the run (somebody who joins anew has another, and counts anew)"
+	case t.Persons():
+		return "each person (whom an invite with one use tells, or a member's key)"
+	}
+	return "each participant"
+}
+
 func bound(t *task.Task) string {
 	if t.Privacy.Adapt {
 		return fmt.Sprintf("%g at first and follows the median norm", t.Privacy.Clip)
@@ -104,7 +115,7 @@ func bound(t *task.Task) string {
 func sampled(t *task.Task, p *strategy.Private) string {
 	rate := t.Strategy.PrivateRate()
 	if tree := p.Tree; tree != nil {
-		return fmt.Sprintf("nothing is claimed of chance: each participant is in %d rounds at most, %d apart, and the noise is that of a tree", tree.Participations, tree.Separation)
+		return fmt.Sprintf("nothing is claimed of chance: %s is in %d rounds at most, %d apart, and the noise is that of a tree", limited(t), tree.Participations, tree.Separation)
 	}
 	if t.ClaimedRate() < 1 {
 		return fmt.Sprintf("each of %d participants with probability %g in each round, which stays secret", t.Privacy.Population, rate)

@@ -198,6 +198,9 @@ func otherClaim(t *task.Task, last store.Run, why []string) error {
 
 // resume returns the state of a recorded run, which goes on with the task t.
 func (s *Server) resume(t *task.Task, d *dataset.Dataset, r store.Run, log *slog.Logger) (string, *run.Saved, error) {
+	if err := s.goOn(t, r, log); err != nil {
+		return "", nil, err
+	}
 	saved, err := s.store.Load(r.ID)
 	if err != nil {
 		return "", nil, err

@@ -42,6 +42,7 @@ func serveCommand() *cobra.Command {
 	fs.StringVar(&cfg.Data, "data", "fedtab-data", "directory of the database, made if it is missing")
 	fs.Var(&tasks, "task", "task that ships, or a task file (may be repeated; default mnist-2nn)")
 	fs.BoolVar(&cfg.Fresh, "fresh", false, "start new runs, even if earlier ones of the same tasks could continue")
+	fs.BoolVar(&cfg.Moved, "moved", false, "go on with runs that have noise although the database is a copy: vouches that the original is not served any more, and has released no version since; once, then leave it out")
 	fs.StringVar(&cfg.From, "from", "", "model that a new run starts from, as its version 1: a safetensors file of fedtab or PyTorch, RUN or RUN@VERSION (newest, best or a number), or a task's name for its newest run; a run that has started from it goes on; only with one task")
 	perAddress := fs.Int("per-address", protocol.MaxPerAddress, "max participants at a time from one address, 0 for no limit; loopback is not limited without --count-loopback")
 	fs.StringVar(&cfg.Public, "public-url", "", "address that participants use, http(s)://HOST[:PORT][/PREFIX]; without it only IP addresses and local names are served")

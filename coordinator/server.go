@@ -21,6 +21,7 @@ import (
 
 	"fedtab/coordinator/access"
 	"fedtab/coordinator/admin"
+	"fedtab/coordinator/dataset"
 	"fedtab/coordinator/hub"
 	"fedtab/coordinator/listen"
 	"fedtab/coordinator/live"
@@ -36,6 +37,7 @@ import (
 	"fedtab/protocol/invite"
 	"fedtab/run"
 	"fedtab/static"
+	"fedtab/strategy"
 
 	"golang.org/x/time/rate"
 )
@@ -47,6 +49,7 @@ type Config struct {
 	Tasks  []string      // names of tasks that ship, or files
 	Sets   []string      // changes of the one task, as in strategy.fraction=0.2
 	Fresh  bool          // start new runs
+	Moved  bool          // go on with private runs of a copy: its organiser vouches that the original does not
 	From   string        // model that the run of the one task starts from: see findSource; empty: the seed's
 	Public string        // address that participants use, empty if it has none
 	Site   string        // file that says who runs the coordinator, empty if there is none
@@ -68,6 +71,7 @@ type Server struct {
 	gate      *access.Gate // of the admin address
 	admin     *admin.API   // of organisers
 	orders    *http.Server // of commands
+	vouched   bool         // a run goes on because of Config.Moved
 	flagged   []string     // names of the tasks of Config.Tasks
 	web       *web.Studies // as participants see them
 	list      atomic.Pointer[[]*study]
@@ -183,6 +187,9 @@ func (s *Server) open() (err error) {
 		s.web.Add(&st.Study)
 		rooms = append(rooms, st.room)
 	}
+	if cfg.Moved && !s.vouched {
+		cfg.Log.Warn("--moved: no run with noise is in a copy of its database: leave it out, or it vouches for the next copy too")
+	}
 	s.list.Store(&all)
 	s.hub = hub.New(rooms, cfg.Limits, cfg.Log)
 	pages, err := openPages(s.organiser)
@@ -297,7 +304,17 @@ func (s *Server) prepareRun(st *study, id string, saved *run.Saved) error {
 	}
 	st.room.Issue(s.tokens(id))
 	if t.Join == task.Invited {
-		st.room.Invites = &hub.Invites{Key: invite.Key(s.store.Secret()), Uses: s.store}
+		st.room.Invites = &hub.Invites{Key: invite.Key(s.store.Secret()), Uses: s.store, Persons: t.Persons()}
+	}
+	if t.Persons() && t.Join != task.Invited {
+		members, err := task.ReadMembers(t.Privacy.Members)
+		if err != nil {
+			return fmt.Errorf("task %s: privacy.members: %w", t.Name, err)
+		}
+		st.room.Member = func(code string) (strategy.Person, error) {
+			key, err := task.CheckMember(code, t.Name, members)
+			return task.PersonOf(key), err
+		}
 	}
 	st.live = live.NewLive()
 	st.room.Live = st.live
@@ -340,7 +357,11 @@ func (s *Server) config(st *study, id string, saved *run.Saved) (run.Config, err
 	if err != nil {
 		return run.Config{}, err
 	}
-	strat, err := st.Data.StrategyAfter(t, st.Model, true, choices(s.store.Secret(), id), told.Epsilon(earlier))
+	cuts, err := s.cuts(t, id, saved)
+	if err != nil {
+		return run.Config{}, err
+	}
+	strat, err := st.Data.LiveStrategy(t, st.Model, choices(s.store.Secret(), id), dataset.Live{Secret: cohortSecret(s.store.Secret(), id), Told: told.Epsilon(earlier), Cuts: cuts})
 	if err != nil {
 		return run.Config{}, err
 	}
@@ -360,7 +381,7 @@ func (s *Server) config(st *study, id string, saved *run.Saved) (run.Config, err
 			}
 		},
 	}
-	cfg.Differential = t.Differential(parameters, func(uint64) io.Reader { return rand.Reader })
+	cfg.Differential = t.Differential(parameters, func(uint64) io.Reader { return rand.Reader }, cuts...)
 	if schema := st.Data.Own; schema != nil {
 		cfg.Own = &run.Own{Fewest: t.Data.Examples.Participants, Schema: schema, Holdouts: t.Holdouts(), Known: func(c data.Constants) {
 			if err := st.Data.SetConstants(c); err != nil {
@@ -374,13 +395,22 @@ func (s *Server) config(st *study, id string, saved *run.Saved) (run.Config, err
 	return cfg, nil
 }
 
-// choices is the seed of a live run's choices among participants. The seed of the run
+// cohortSecret is what the cohorts of a live run follow from. The seed of the run
 // is public: with it every cohort could be predicted, and joined. This one follows
 // from the database's secret, so that a restart repeats the choices.
+func cohortSecret(secret []byte, run string) [32]byte { return derived(secret, "cohorts of run "+run) }
+
+// choices is likewise the seed of what a scheme chooses among contributions.
 func choices(secret []byte, run string) uint64 {
+	key := derived(secret, "choices of run "+run)
+	return binary.LittleEndian.Uint64(key[:])
+}
+
+// derived returns a key for a purpose.
+func derived(secret []byte, purpose string) [32]byte {
 	h := hmac.New(sha256.New, secret)
-	h.Write([]byte("choices of run " + run))
-	return binary.LittleEndian.Uint64(h.Sum(nil))
+	h.Write([]byte(purpose))
+	return [32]byte(h.Sum(nil))
 }
 
 // Addr returns the participants' address, HOST:PORT.

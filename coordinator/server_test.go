@@ -251,7 +251,8 @@ func TestServeGoesOn(t *testing.T) {
 // carries: the same database repeats them, another has others.
 func TestServeChoicesAreSecret(t *testing.T) {
 	cohorts := func(secret []byte, id string) (chosen [][]strategy.ClientID) {
-		s, err := strategy.New(strategy.Config{Kind: "fedavg", Fraction: .3, LR: .1}, strategy.Setup{Seed: choices(secret, id), MinCohort: 2, Live: true})
+		key := cohortSecret(secret, id)
+		s, err := strategy.New(strategy.Config{Kind: "fedavg", Fraction: .3, LR: .1}, strategy.Setup{Secret: &key, MinCohort: 2, Live: true})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -286,7 +287,7 @@ func TestServeChoicesAreSecret(t *testing.T) {
 		}
 	}
 	a, b := serveTest(t, Config{Tasks: []string{smallTask(t)}}), serveTest(t, Config{Tasks: []string{smallTask(t)}})
-	if choices(a.store.Secret(), "run") == choices(b.store.Secret(), "run") {
+	if cohortSecret(a.store.Secret(), "run") == cohortSecret(b.store.Secret(), "run") {
 		t.Error("two databases have one secret")
 	}
 }

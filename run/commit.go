@@ -121,7 +121,7 @@ func (r *Run) hashVersion(c *commit) error {
 func (r *Run) storeVersion(c *commit) {
 	a := c.attempt
 	rec := Commit{
-		Round: c.Round, Base: c.Base, Hash: c.hash, Params: c.vectors.Next, State: c.vectors.State, Snapshot: c.Snapshot,
+		Round: c.Round, Base: c.Base, Hash: c.hash, Params: c.vectors.Next, State: c.vectors.State, Snapshot: c.Snapshot, Seeds: c.Seeds,
 		Weight: a.weight, Ledger: r.accounts.all, Committed: r.env.Now(), Rate: c.Rate,
 		Participants: make([]uint32, len(c.Clients)), Contributions: a.contributions,
 	}

@@ -76,23 +76,23 @@ type Config struct {
 	Optimiser    learn.Optimiser // of local training; the zero value is SGD
 	Reproducible bool            // tabs use arithmetic that rounds alike in every browser
 	Stop         Stop
-	EvalEvery    int                                            // versions from one evaluation to the next; 0 means 1
-	Evaluate     Evaluator                                      // nil: versions are not evaluated
-	Validate     Evaluator                                      // on the validation set, beside Evaluate; nil: there is none
-	Judge        Evaluator                                      // the guard's, on few examples; nil: versions are not guarded
-	Drifts       bool                                           // the examples that Evaluate, Validate and Judge measure on change during the run
-	Secure       *Secure                                        // nil: contributions come one by one
-	Shards       Shards                                         // public data; zero: participants have their own
-	Own          *Own                                           // of data that participants bring; nil: nothing is known of it
-	Differential *Differential                                  // of a strategy that is differentially private; nil: it is not
-	Journal      Journal                                        // nil: nothing is durable
-	Saved        *Saved                                         // state to resume from; nil starts a new run
-	Token        func(participant uint32, now time.Time) []byte // makes resume tokens; nil makes none
-	TokenLife    time.Duration                                  // of a resume token, which is renewed after half of it; 0 never renews
-	ResumeGrace  time.Duration                                  // from a lost socket until its participant leaves
-	RestartGrace time.Duration                                  // from a restart until absent members of the cohort leave
-	Log          Logger                                         // nil discards
-	Notify       func(Update)                                   // called with every change, unless nil
+	EvalEvery    int                                                                    // versions from one evaluation to the next; 0 means 1
+	Evaluate     Evaluator                                                              // nil: versions are not evaluated
+	Validate     Evaluator                                                              // on the validation set, beside Evaluate; nil: there is none
+	Judge        Evaluator                                                              // the guard's, on few examples; nil: versions are not guarded
+	Drifts       bool                                                                   // the examples that Evaluate, Validate and Judge measure on change during the run
+	Secure       *Secure                                                                // nil: contributions come one by one
+	Shards       Shards                                                                 // public data; zero: participants have their own
+	Own          *Own                                                                   // of data that participants bring; nil: nothing is known of it
+	Differential *Differential                                                          // of a strategy that is differentially private; nil: it is not
+	Journal      Journal                                                                // nil: nothing is durable
+	Saved        *Saved                                                                 // state to resume from; nil starts a new run
+	Token        func(participant uint32, person strategy.Person, now time.Time) []byte // makes resume tokens; nil makes none
+	TokenLife    time.Duration                                                          // of a resume token, which is renewed after half of it; 0 never renews
+	ResumeGrace  time.Duration                                                          // from a lost socket until its participant leaves
+	RestartGrace time.Duration                                                          // from a restart until absent members of the cohort leave
+	Log          Logger                                                                 // nil discards
+	Notify       func(Update)                                                           // called with every change, unless nil
 }
 
 // mostExamples returns the most examples that a participant without shards can have.

@@ -82,7 +82,7 @@ func TestDeparturesAreWritten(t *testing.T) {
 func TestRenew(t *testing.T) {
 	f := newFixture(t, func(c *Config, _ *strategy.Config) {
 		c.TokenLife = 24 * time.Hour
-		c.Token = func(p uint32, now time.Time) []byte {
+		c.Token = func(p uint32, _ strategy.Person, now time.Time) []byte {
 			return binary.BigEndian.AppendUint64([]byte{byte(p)}, uint64(now.Unix()))
 		}
 	})

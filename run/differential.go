@@ -84,7 +84,10 @@ func (r *Run) accountVersion(c *commit) error {
 			return err
 		}
 	}
-	c.Snapshot = strategy.AppendNoised(c.Snapshot, c.vectors.Noised, c.vectors.Seed)
+	c.Snapshot = strategy.AppendNoised(c.Snapshot, c.vectors.Noised)
+	if s := c.vectors.Seed; s != nil {
+		c.Seeds = append(c.Seeds, s[:]...)
+	}
 	return nil
 }
 

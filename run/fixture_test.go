@@ -236,7 +236,7 @@ func newFixture(t testing.TB, edit func(*Config, *strategy.Config)) *fixture {
 	cfg := Config{
 		ID: "test", Seed: 1, OrderSeed: 1, Model: m, Journal: f.journal, ResumeGrace: 5 * time.Second, RestartGrace: 30 * time.Second,
 		Shards: Shards{Source: "/data/test", Sizes: []int{10, 10, 10, 10}, Divide: true},
-		Token:  func(p uint32, _ time.Time) []byte { return []byte{byte(p)} },
+		Token:  func(p uint32, _ strategy.Person, _ time.Time) []byte { return []byte{byte(p)} },
 	}
 	sc := strategy.Config{Kind: "fedavg", Fraction: 1, LR: .1, MinClients: 2, Deadline: time.Minute}
 	if edit != nil {

@@ -62,6 +62,7 @@ type Commit struct {
 	Params        []float32            // the model
 	State         map[string][]float32 // server vectors of the strategy
 	Snapshot      []byte
+	Seeds         []byte         // of noise that a later version may take back: only those of the newest are kept
 	Participants  []uint32       // of the contributions, ascending
 	Contributions []Contribution // in the order of their arrival
 	Weight        float64        // their sum of examples

@@ -60,6 +60,12 @@ func (r *Run) admit() {
 // whose resume token was valid. It returns the participant's number, or false if the
 // peer was closed.
 func (r *Run) Join(h *protocol.Hello, resumed uint32, p Peer) (uint32, bool) {
+	return r.JoinAs(0, h, resumed, p)
+}
+
+// JoinAs is Join where it is known who the person is. One that joins anew while it has a
+// participant takes that one's place.
+func (r *Run) JoinAs(person strategy.Person, h *protocol.Hello, resumed uint32, p Peer) (uint32, bool) {
 	if r.finished != "" {
 		if r.over {
 			p.Close(protocol.CloseFinished, r.finished)
@@ -85,6 +91,9 @@ func (r *Run) Join(h *protocol.Hello, resumed uint32, p Peer) (uint32, bool) {
 	if r.secure != nil && r.secure.Members != nil && !slices.Contains(h.Payloads, protocol.PayloadSigned) {
 		p.Close(protocol.CloseCapability, "this task is for its members, who prove with a key who they are: run coordinator client --members FILE --identity FILE")
 		return 0, false
+	}
+	if m := r.roster.persons[person]; resumed == 0 && m != nil {
+		resumed = m.number
 	}
 	if resumed == 0 && r.roster.full() {
 		p.Close(protocol.CloseOverloaded, fmt.Sprintf("participants: %d, limit %d", len(r.roster.present), MaxParticipants))
@@ -130,6 +139,7 @@ func (r *Run) Join(h *protocol.Hello, resumed uint32, p Peer) (uint32, bool) {
 		r.recordFrom(m, "resume", h.Client)
 	}
 	m.peer, m.tab = p, h.TabState
+	r.roster.name(m, person)
 	m.blocked, m.outbox = false, nil // messages for the older socket
 	m.codecs, m.payloads = slices.Clone(h.Codecs), slices.Clone(h.Payloads)
 	m.codec = m.able(r.cfg.Packing.Up)
@@ -151,7 +161,7 @@ func (r *Run) Join(h *protocol.Hello, resumed uint32, p Peer) (uint32, bool) {
 		w.Secure = r.secure.Terms
 	}
 	if r.cfg.Token != nil {
-		w.ResumeToken = r.cfg.Token(m.number, r.env.Now())
+		w.ResumeToken = r.cfg.Token(m.number, m.person, r.env.Now())
 		r.renewLater(m)
 	}
 	r.send(m, w)
@@ -210,7 +220,7 @@ func (r *Run) renewLater(m *member) {
 	}
 	m.renew = r.env.AfterFunc(r.cfg.TokenLife/2, func() {
 		s := *r.status()
-		s.ResumeToken = r.cfg.Token(m.number, r.env.Now())
+		s.ResumeToken = r.cfg.Token(m.number, m.person, r.env.Now())
 		r.send(m, &s)
 		r.renewLater(m)
 	})
@@ -265,12 +275,17 @@ func (r *Run) activate(m *member) {
 		m.active = true
 		r.enquireAgain(m)
 		r.startSurvey()
-		r.step(strategy.Joined{Client: strategy.ClientID(m.number), Address: m.peer.Address()})
+		r.step(m.joined())
 	case m.active && m.peer != nil:
 		m.active = false
 		r.settled(m, released)
 		r.step(strategy.Left{Client: strategy.ClientID(m.number)})
 	}
+}
+
+// joined tells the strategy of a participant that is available.
+func (m *member) joined() strategy.Joined {
+	return strategy.Joined{Client: strategy.ClientID(m.number), Address: m.peer.Address(), Person: m.person}
 }
 
 // Parting is how a peer's connection to its participant has ended.

@@ -24,6 +24,7 @@ type roster struct {
 	shards     Shards
 	most       uint64 // examples of a participant without shards
 	members    map[uint32]*member
+	persons    map[strategy.Person]*member
 	present    []uint32  // participants, ascending
 	next       uint32    // first free number
 	reserved   uint32    // first number that is not reserved
@@ -37,6 +38,7 @@ type roster struct {
 // member is a participant: connected, or lost and within the grace period.
 type member struct {
 	number uint32
+	person strategy.Person
 	peer   Peer   // nil while its socket is lost
 	expiry func() // stops the timer that ends the grace period
 	renew  func() // stops the timer that renews the resume token
@@ -102,7 +104,7 @@ type waiter struct {
 }
 
 func newRoster(shards Shards, most uint64) roster {
-	return roster{shards: shards, most: most, members: map[uint32]*member{}, next: 1}
+	return roster{shards: shards, most: most, members: map[uint32]*member{}, persons: map[strategy.Person]*member{}, next: 1}
 }
 
 func (m *member) can(c protocol.Codec) bool { return slices.Contains(m.codecs, c) }
@@ -137,6 +139,9 @@ func (r *roster) add(number uint32) *member {
 
 func (r *roster) remove(m *member) {
 	delete(r.members, m.number)
+	if r.persons[m.person] == m {
+		delete(r.persons, m.person)
+	}
 	if i, ok := slices.BinarySearch(r.present, m.number); ok {
 		r.present = slices.Delete(r.present, i, i+1)
 	}
@@ -150,6 +155,13 @@ func (r *roster) lost() (n int) {
 		}
 	}
 	return n
+}
+
+// name records who a participant is; 0: it is not known.
+func (r *roster) name(m *member, person strategy.Person) {
+	if m.person = person; person != 0 {
+		r.persons[person] = m
+	}
 }
 
 // weight returns the max number of examples of a participant.

@@ -122,7 +122,7 @@ func New(cfg Config, env Env) (*Run, error) {
 			if err := r.down.restore(c); err != nil {
 				return nil, fmt.Errorf("run %s: %w", cfg.ID, err)
 			}
-			if err := cfg.Strategy.Restore(c.Snapshot); err != nil {
+			if err := cfg.Strategy.Restore(slices.Concat(c.Snapshot, c.Seeds)); err != nil {
 				return nil, fmt.Errorf("run %s: version %d: %w", cfg.ID, c.Round, err)
 			}
 			r.closed = c.Round

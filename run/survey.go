@@ -154,7 +154,7 @@ func (r *Run) surveyDone() {
 		}
 		for _, p := range slices.Clone(r.roster.present) {
 			if m := r.roster.members[p]; m != nil && m.available() {
-				r.step(strategy.Joined{Client: strategy.ClientID(p), Address: m.peer.Address()})
+				r.step(m.joined())
 			}
 		}
 	})

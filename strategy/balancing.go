@@ -4,7 +4,6 @@ import (
 	"slices"
 
 	"fedtab/combine"
-	"fedtab/learn/rng"
 )
 
 // How dynamic averaging resolves violations: the balancing set grows until its mean is
@@ -99,7 +98,7 @@ func (s *Dynamic) checked(norm2 float64) {
 func (s *Dynamic) fetch(n int) {
 	s.phase = dynamicFetching
 	s.drawn++
-	stream := rng.Stream(s.setup.Seed, "augment", s.version+1, s.drawn)
+	stream := s.setup.stream("augment", s.version+1, s.drawn)
 	var outside []int
 	for i := range s.clients {
 		if m := &s.clients[i]; m.handle == 0 && !m.idle && m.order != 0 {

@@ -40,5 +40,5 @@ func centralScheme() Scheme {
 type central struct{ fedavg }
 
 func (central) choose(r *rounds) []ClientID {
-	return r.cohort.Sample(1, 1, r.setup.Seed, r.version+1, r.cohort.Attempt)
+	return r.sample(1, 1)
 }

@@ -7,8 +7,6 @@ import (
 	"math/rand/v2"
 	"slices"
 	"time"
-
-	"fedtab/learn/rng"
 )
 
 // Cohort is what every round-based scheme shares: the clients that are present,
@@ -142,9 +140,8 @@ func (c *Cohort) Decline(id ClientID) {
 func (c *Cohort) Present() int { return len(c.present) }
 
 // Sample returns max(floor(fraction x n), minCount) of the n clients that may be asked,
-// at random from seed's stream for this round and attempt, in ascending order.
-func (c *Cohort) Sample(fraction float64, minCount int, seed uint64, round uint64, attempt int) []ClientID {
-	r := rng.Stream(seed, "cohort", round, uint64(attempt))
+// at random, in ascending order.
+func (c *Cohort) Sample(fraction float64, minCount int, r *rand.Rand) []ClientID {
 	able := c.able()
 	n := len(able)
 	if c.live {
@@ -244,11 +241,6 @@ func (c *Cohort) summed(in map[ClientID]bool) {
 			c.reported++
 		}
 	}
-}
-
-// stream returns a random stream of an attempt.
-func (c *Cohort) stream(seed uint64, name string, round uint64) *rand.Rand {
-	return rng.Stream(seed, name, round, uint64(c.Attempt))
 }
 
 // takeBack undoes the report of a member whose contribution is taken out again.

@@ -6,7 +6,6 @@ import (
 	"slices"
 
 	"fedtab/combine"
-	"fedtab/learn/rng"
 )
 
 // DaisySettings are the settings that daisy-chaining alone has.
@@ -115,7 +114,7 @@ func (s *daisy) next(r *rounds) (phase, bool) {
 		clients = append(clients, a.client)
 	}
 	shuffled := slices.Clone(clients)
-	stream := rng.Stream(r.setup.Seed, "daisy", uint64(r.order))
+	stream := r.setup.stream("daisy", uint64(r.order))
 	for i := len(shuffled) - 1; i > 0; i-- {
 		j := int(stream.Uint64N(uint64(i + 1)))
 		shuffled[i], shuffled[j] = shuffled[j], shuffled[i]

@@ -16,25 +16,27 @@ type Distributed struct {
 // choose draws a cohort of the expected size among those that have been asked least. With
 // fewer than a sum must have no attempt is opened, and none is charged.
 func (d *Distributed) choose(p *private, r *rounds) []ClientID {
-	able := slices.DeleteFunc(slices.Clone(r.cohort.present), func(id ClientID) bool { return !p.askable(id) })
+	able := slices.DeleteFunc(p.present(r), func(id ClientID) bool { return !p.askable(id) })
 	if len(able) < r.setup.Secure.Fewest {
 		return nil
 	}
-	shuffle := r.cohort.stream(r.setup.Seed, "distributed", uint64(r.order)+1)
+	shuffle := r.setup.stream("distributed", uint64(r.order)+1, uint64(r.cohort.Attempt))
 	shuffle.Shuffle(len(able), func(i, j int) { able[i], able[j] = able[j], able[i] })
-	slices.SortStableFunc(able, func(a, b ClientID) int { return cmp.Compare(p.tree.asked[a].times, p.tree.asked[b].times) })
+	slices.SortStableFunc(able, func(a, b ClientID) int {
+		return cmp.Compare(p.tree.asked[p.who(a)].times, p.tree.asked[p.who(b)].times)
+	})
 	size := max(int(math.Round(p.rate*float64(p.Population))), r.setup.Secure.Fewest)
 	chosen := able[:min(size, r.setup.Secure.Most, len(able))]
 	slices.Sort(chosen)
 	p.releases++
-	p.tree.ask(chosen, p.releases)
+	p.ask(chosen, p.releases)
 	return chosen
 }
 
 // askable says whether a client may be asked once more.
 func (p *private) askable(id ClientID) bool {
 	limit := p.Distributed.Participations
-	return limit == 0 || p.tree.asked[id].times < uint64(limit)
+	return limit == 0 || p.tree.asked[p.who(id)].times < uint64(limit)
 }
 
 // scale returns by how much the mean of a sum is multiplied.

@@ -167,7 +167,7 @@ func (f fedavg) choose(r *rounds) []ClientID {
 	if f.all {
 		fraction = 1
 	}
-	return r.cohort.Sample(fraction, r.setup.MinCohort, r.setup.Seed, r.version+1, r.cohort.Attempt)
+	return r.sample(fraction, r.setup.MinCohort)
 }
 
 func (fedavg) work(r *rounds, _ ClientID) Work {

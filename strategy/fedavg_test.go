@@ -1,6 +1,7 @@
 package strategy
 
 import (
+	"fedtab/learn/rng"
 	"fmt"
 	"slices"
 	"testing"
@@ -179,7 +180,7 @@ func TestSample(t *testing.T) {
 		}
 		hundredths := rapid.IntRange(0, 100).Draw(t, "100 C")
 		seed := rapid.Uint64().Draw(t, "seed")
-		got := c.Sample(float64(hundredths)/100, 1, seed, 5, 1)
+		got := c.Sample(float64(hundredths)/100, 1, rng.Stream(seed, "cohort", 5, 1))
 		if want := max(hundredths*k/100, 1); len(got) != want {
 			t.Fatalf("C = %d/100, K = %d: %d chosen, want %d", hundredths, k, len(got), want)
 		}
@@ -191,7 +192,7 @@ func TestSample(t *testing.T) {
 				t.Fatalf("%d is not present", id)
 			}
 		}
-		if again := c.Sample(float64(hundredths)/100, 1, seed, 5, 1); !slices.Equal(got, again) {
+		if again := c.Sample(float64(hundredths)/100, 1, rng.Stream(seed, "cohort", 5, 1)); !slices.Equal(got, again) {
 			t.Fatalf("the same seed chose %v and %v", got, again)
 		}
 	})
@@ -206,7 +207,7 @@ func TestSampleIsFair(t *testing.T) {
 	var count [20]int
 	const rounds = 20_000
 	for r := range uint64(rounds) {
-		for _, id := range c.Sample(.25, 1, 7, r, 1) {
+		for _, id := range c.Sample(.25, 1, rng.Stream(7, "cohort", r, 1)) {
 			count[id]++
 		}
 	}

@@ -7,7 +7,6 @@ import (
 	"slices"
 
 	"fedtab/combine"
-	"fedtab/learn/rng"
 )
 
 // FedBuffSettings are the settings that FedBuff alone has.
@@ -330,7 +329,7 @@ func (s *FedBuff) give() {
 		maxBusy = len(s.clients)
 	}
 	s.drawn++
-	stream := rng.Stream(s.setup.Seed, "buffer", s.version, s.drawn)
+	stream := s.setup.stream("buffer", s.version, s.drawn)
 	var idle, trials []int
 	var able []ClientID
 	busy := 0

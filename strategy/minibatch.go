@@ -41,7 +41,7 @@ func minibatchScheme() Scheme {
 type minibatch struct{ fedavg }
 
 func (minibatch) choose(r *rounds) []ClientID {
-	return r.cohort.Sample(r.cfg.Fraction, r.setup.MinCohort, r.setup.Seed, r.version+1, r.cohort.Attempt)
+	return r.sample(r.cfg.Fraction, r.setup.MinCohort)
 }
 
 func (minibatch) work(r *rounds, _ ClientID) Work {

@@ -6,7 +6,6 @@ import (
 	"math"
 
 	"fedtab/combine"
-	"fedtab/learn/rng"
 )
 
 // Private makes the averaging schemes differentially private, with a participant's whole
@@ -127,11 +126,44 @@ type private struct {
 	releases uint64  // attempts that were opened: each may release a version, and is charged before its orders leave
 	below    int     // answers to the open attempt whose norms are within the bound
 	tree     tree
+	persons  map[ClientID]Person // behind clients, as far as they are known
+}
+
+// Person is who is behind a client, where that is known: as which client somebody comes back,
+// what is limited for a person goes on. 0: it is not known.
+type Person uint64
+
+// joined takes in who is behind a client.
+func (p *private) joined(e Joined) {
+	if e.Person != 0 {
+		p.persons[e.Client] = e.Person
+	}
+}
+
+// who returns the person behind a client. One that is not known is the client itself: the
+// numbers of persons are random, and far above those of clients.
+func (p *private) who(id ClientID) Person {
+	if person := p.persons[id]; person != 0 {
+		return person
+	}
+	return Person(id)
+}
+
+// present returns the clients that are present, one for each person.
+func (p *private) present(r *rounds) (one []ClientID) {
+	seen := map[Person]bool{}
+	for _, id := range r.cohort.present {
+		if who := p.who(id); !seen[who] {
+			seen[who] = true
+			one = append(one, id)
+		}
+	}
+	return one
 }
 
 func newPrivate(c Config, s Setup, of fedavg) Strategy {
 	c.Clip, c.MinReports = "none", 0
-	p := &private{fedavg: of, Private: *s.Private, rate: c.PrivateRate(), bound: s.Private.Clip}
+	p := &private{fedavg: of, Private: *s.Private, rate: c.PrivateRate(), bound: s.Private.Clip, persons: map[ClientID]Person{}}
 	r := newRounds(c, s, p)
 	r.private, r.fewest = p, 0
 	if p.Distributed != nil {
@@ -151,16 +183,17 @@ func (p *private) choose(r *rounds) []ClientID {
 	}
 	p.below = 0
 	chosen := []ClientID{}
-	for _, id := range r.cohort.present {
-		if p.Tree != nil && !p.tree.may(id, p.releases+1, p.Tree) {
+	for _, id := range p.present(r) {
+		who := p.who(id)
+		if p.Tree != nil && !p.tree.may(who, p.releases+1, p.Tree) {
 			continue
 		}
-		if float64(rng.Derive(r.setup.Seed, "member", uint64(r.order)+1, uint64(id))>>11)*0x1p-53 < p.rate {
+		if r.setup.chance("member", uint64(r.order)+1, uint64(who)) < p.rate {
 			chosen = append(chosen, id)
 		}
 	}
 	if p.Tree != nil {
-		p.tree.ask(chosen, p.releases+1)
+		p.ask(chosen, p.releases+1)
 	}
 	return chosen
 }
@@ -198,7 +231,8 @@ func (p *private) plan(r *rounds, rate float64) combine.Plan {
 		step.Count = &combine.Count{Halves: int64(2*p.below - len(r.answers)), Sigma: p.Count}
 	}
 	if p.Tree != nil {
-		step.Tree = &combine.Tree{Drop: p.tree.drop(p.Tree)}
+		_, drop := p.stepped()
+		step.Tree = &combine.Tree{Drop: drop}
 	}
 	return step
 }
@@ -216,8 +250,7 @@ func (p *private) step(r *rounds, rate float64) combine.Private {
 // tree has another node.
 func (p *private) committed(noised []float64, seed *combine.Seed) {
 	if p.Tree != nil && seed != nil {
-		p.releases++
-		p.tree.grow(*seed, p.Tree)
+		p.grow(*seed)
 	}
 	if p.Count == 0 || len(noised) == 0 {
 		return // on the way back to an earlier version nothing is released
@@ -240,51 +273,71 @@ func (p *private) after(r *rounds) {
 func (p *private) resume(_ *rounds, number int, state []byte) int {
 	d := stateReader{b: state}
 	p.below = 0
-	if p.read(&d); d.end() != nil {
+	releases, bound, t := p.readAccount(&d)
+	if d.end() != nil || t.steps != p.tree.steps {
 		p.releases++ // of a state that cannot be read it is known that it was opened
+		return number
 	}
+	t.nodes = p.tree.nodes
+	p.releases, p.bound, p.tree = releases, bound, t
 	return number
 }
 
-// append encodes the state between rounds.
-func (p *private) append(to []byte) []byte {
-	to = binary.AppendUvarint(to, p.releases)
+// append encodes the state between rounds, without seeds: as it is, or as it is after another
+// step of a tree.
+func (p *private) append(to []byte, step bool) []byte {
+	releases, t := p.releases, p.tree
+	if p.Tree != nil && step {
+		t, _ = p.stepped()
+		releases++
+	}
+	to = binary.AppendUvarint(to, releases)
 	to = binary.AppendUvarint(to, math.Float64bits(p.bound))
 	if p.Tree != nil || p.Distributed != nil {
-		to = p.tree.append(to)
+		to = t.append(to)
 	}
 	return to
 }
 
-// AppendNoised appends what a Plan has released with noise, and the seed of the noise that it
-// may take back, to a Commit's Snapshot.
-func AppendNoised(snapshot []byte, noised []float64, seed *combine.Seed) []byte {
-	if seed != nil {
-		return append(snapshot, seed[:]...)
+// readAccount reads what append has written.
+func (p *private) readAccount(d *stateReader) (releases uint64, bound float64, t tree) {
+	releases, bound = d.uint(), math.Float64frombits(d.uint())
+	if p.Tree != nil || p.Distributed != nil {
+		t = readTree(d)
 	}
+	d.broken = d.broken || !(bound >= MinBound && bound <= MaxBound) || p.Tree == nil && t.steps > 0
+	return releases, bound, t
+}
+
+// AppendNoised appends what a Plan has released with noise to a Commit's Snapshot.
+func AppendNoised(snapshot []byte, noised []float64) []byte {
 	for _, x := range noised {
 		snapshot = binary.AppendUvarint(snapshot, math.Float64bits(x))
 	}
 	return snapshot
 }
 
-// read reads what append, and AppendNoised, have written.
-func (p *private) read(d *stateReader) {
-	releases, bound := d.uint(), math.Float64frombits(d.uint())
+// read reads what append and AppendNoised have written, and the seeds of a tree.
+func (p *private) read(d *stateReader) error {
+	releases, bound, t := p.readAccount(d)
+	if d.broken {
+		return nil // the caller asks the reader
+	}
 	if p.Tree != nil || p.Distributed != nil {
-		p.readTree(d, releases, bound)
-		return
+		p.releases, p.bound, p.tree = releases, bound, t
+		return p.readSeeds(d)
 	}
 	var noised []float64
 	for len(d.b) > 0 && !d.broken {
 		noised = append(noised, math.Float64frombits(d.uint()))
 	}
-	if d.broken || !(bound >= MinBound && bound <= MaxBound) || len(noised) > 1 || len(noised) == 1 && p.Count == 0 {
+	if d.broken || len(noised) > 1 || len(noised) == 1 && p.Count == 0 {
 		d.broken = true
-		return
+		return nil
 	}
 	p.releases, p.bound = releases, bound
 	p.committed(noised, nil)
+	return nil
 }
 
 // releases returns how many versions are charged to the account.

@@ -104,10 +104,10 @@ func (s *radon) models(clients, parameters int) (need, height int) {
 }
 
 func (s *radon) choose(r *rounds) []ClientID {
-	present := r.cohort.Sample(1, 1, r.setup.Seed, r.version+1, r.cohort.Attempt)
+	present := r.sample(1, 1)
 	if s.need, _ = s.models(len(present), r.setup.Parameters); s.need == 0 {
 		r.cohort.forgive() // too few without those that have not answered
-		present = r.cohort.Sample(1, 1, r.setup.Seed, r.version+1, r.cohort.Attempt)
+		present = r.sample(1, 1)
 		s.need, _ = s.models(len(present), r.setup.Parameters)
 	}
 	if s.need == 0 {
@@ -115,7 +115,7 @@ func (s *radon) choose(r *rounds) []ClientID {
 	}
 	if len(present) > s.need {
 		// Others would have nothing to train, and half of the cohort must answer.
-		present = r.cohort.Sample(float64(s.need)/float64(len(present)), 1, r.setup.Seed, r.version+1, r.cohort.Attempt)
+		present = r.sample(float64(s.need)/float64(len(present)), 1)
 	}
 	s.divide(present)
 	return present

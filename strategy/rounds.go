@@ -124,6 +124,9 @@ func (r *rounds) Step(e Event) []Effect {
 	switch e := e.(type) {
 	case Joined:
 		r.cohort.Join(e.Client, e.Address)
+		if r.private != nil {
+			r.private.joined(e)
+		}
 		switch r.state {
 		case idle:
 			if r.cohort.Attempt == 0 { // otherwise the retry timer opens it
@@ -138,6 +141,9 @@ func (r *rounds) Step(e Event) []Effect {
 		}
 	case Left:
 		r.cohort.Leave(e.Client)
+		if r.private != nil {
+			delete(r.private.persons, e.Client)
+		}
 		r.settle(false)
 	case Declined:
 		if e.Order == r.cohort.Order {
@@ -240,11 +246,16 @@ func (r *rounds) finish(reason string) {
 	r.do(Finish{reason})
 }
 
+// sample is Cohort.Sample from the stream of this round and attempt.
+func (r *rounds) sample(fraction float64, minCount int) []ClientID {
+	return r.cohort.Sample(fraction, minCount, r.setup.stream("cohort", r.version+1, uint64(r.cohort.Attempt)))
+}
+
 // sampleKept returns as many of the clients present as the coordinator can hold
 // models of.
 func (r *rounds) sampleKept() []ClientID {
 	share := float64(r.cfg.MaxKept) / float64(r.cohort.Present())
-	return r.cohort.Sample(share, 1, r.setup.Seed, r.version+1, r.cohort.Attempt)
+	return r.sample(share, 1)
 }
 
 // open begins the next attempt at the next round, if enough clients are
@@ -277,7 +288,7 @@ func (r *rounds) open() {
 	r.phase = 0
 	p := phase{ask: r.cohort.withTrials(chosen)}
 	if r.private != nil {
-		p.state = r.private.append(nil)
+		p.state = r.private.append(nil, false)
 	}
 	r.write(p)
 }
@@ -427,7 +438,7 @@ func (r *rounds) commit() {
 	r.state = committing
 	rate := r.serverRate(r.contributors())
 	c := Commit{
-		Round: r.cohort.Round, Base: r.version, Plan: r.plan(r, rate), Snapshot: r.snapshot(r.cohort.Round),
+		Round: r.cohort.Round, Base: r.version, Plan: r.plan(r, rate), Snapshot: r.snapshot(r.cohort.Round), Seeds: r.seeds(true),
 		Clients: r.cohort.Reported(), Rate: r.cfg.LR * rate, Guard: r.cfg.Guard,
 	}
 	if r.keeps() {
@@ -469,9 +480,9 @@ func (r *rounds) rewind(plan combine.Plan) {
 	}
 	r.giveUp(rewoundReason)
 	r.state = committing
-	c := Commit{Round: r.version + 1, Base: r.version, Plan: plan, Snapshot: r.snapshot(r.version + 1), Releases: r.releases()}
+	c := Commit{Round: r.version + 1, Base: r.version, Plan: plan, Snapshot: r.describe(r.version+1, false), Seeds: r.seeds(false), Releases: r.releases()}
 	if r.private != nil { // what the attempts were charged that are given up
-		c.State = r.openState(r.private.append(nil))
+		c.State = r.openState(r.private.append(nil, false))
 	}
 	r.do(c)
 }

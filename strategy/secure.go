@@ -137,7 +137,7 @@ func (b *bound) read(d *stateReader) {
 // secured returns the clients of a cohort that a sum can have: not more than Most.
 func (r *rounds) secured(chosen []ClientID) []ClientID {
 	if s := r.setup.Secure; s != nil && len(chosen) > s.Most {
-		return draw(chosen, s.Most, r.cohort.stream(r.setup.Seed, "secure", r.version+1))
+		return draw(chosen, s.Most, r.setup.stream("secure", r.version+1, uint64(r.cohort.Attempt)))
 	}
 	return chosen
 }

@@ -35,7 +35,9 @@ func (r *rounds) Restore(snapshot []byte) error {
 		r.bound.read(&d)
 	}
 	if r.private != nil {
-		r.private.read(&d)
+		if err := r.private.read(&d); err != nil {
+			return err
+		}
 	}
 	if err := d.end(); err != nil {
 		return fmt.Errorf("strategy: %s snapshot is %w", r.cfg.Kind, err)
@@ -52,8 +54,12 @@ func (r *rounds) format() byte {
 	return roundsFormat
 }
 
-// snapshot describes the state after version is committed.
-func (r *rounds) snapshot(version uint64) []byte {
+// snapshot describes the state after a step to version is committed.
+func (r *rounds) snapshot(version uint64) []byte { return r.describe(version, true) }
+
+// describe describes the state after version is committed, which is a step, or the way back to
+// an earlier version.
+func (r *rounds) describe(version uint64, step bool) []byte {
 	b := []byte{r.format()}
 	b = binary.AppendUvarint(b, version)
 	b = binary.AppendUvarint(b, uint64(r.order))
@@ -64,7 +70,7 @@ func (r *rounds) snapshot(version uint64) []byte {
 		b = r.bound.afterCommit().append(b)
 	}
 	if r.private != nil {
-		b = r.private.append(b)
+		b = r.private.append(b, step)
 	}
 	return b
 }

@@ -74,6 +74,7 @@ type (
 	Joined struct {
 		Client  ClientID
 		Address string // where it comes from; empty: not to be held against others
+		Person  Person
 	}
 
 	// Left says that a client no longer takes part.
@@ -378,6 +379,7 @@ type (
 		Plan     combine.Plan
 		Kept     []Handle   // for Plan, in this order
 		Snapshot []byte     // for Restore: the state as of Committed; what the Plan has released with noise follows it (see AppendNoised)
+		Seeds    []byte     // for Restore, behind Snapshot and before Vectors.Seed of the Plan: of noise that a later plan may take back
 		Clients  []ClientID // whose contributions are in it, ascending
 		Rate     float64    // effective learning rate: of the clients, times the server's
 		State    []byte     // as of Open, on the way back to an earlier version, which has had none; nil: nothing must be brought back

@@ -2,6 +2,7 @@ package strategy
 
 import (
 	"encoding/binary"
+	"fmt"
 	"maps"
 	"math/bits"
 	"slices"
@@ -15,9 +16,10 @@ import (
 // not that of each round. Nothing is claimed of who takes part, but each participates in few
 // rounds that are far apart.
 type Tree struct {
-	Participations int // rounds in which one is asked, at most
-	Separation     int // rounds from one of them to the next, at least
-	Restart        int // rounds after which a new tree begins; 0: never
+	Participations int   // rounds in which one is asked, at most
+	Separation     int   // rounds from one of them to the next, at least
+	Restart        int   // rounds after which a new tree begins; 0: never
+	Cuts           []int // releases after which one begins besides: the seeds of the one before are not known
 }
 
 // DiscardedReason is why a run ends whose noise is that of a tree, and of which a version was
@@ -28,25 +30,26 @@ const DiscardedReason = "a version was discarded, and noise of a tree cannot be 
 type tree struct {
 	steps int            // of the tree that is growing
 	nodes []combine.Seed // of which the sum of its steps is made, the largest first
-	asked map[ClientID]part
+	asked map[Person]part
 }
 
-// part is how often, and in which round last, a client was asked.
+// part is how often, and in which round last, a person was asked.
 type part struct{ times, last uint64 }
 
-// may says whether a client may be asked in a round. It depends on nobody else.
-func (t *tree) may(id ClientID, round uint64, limits *Tree) bool {
-	p := t.asked[id]
+// may says whether a person may be asked in a round. It depends on nobody else.
+func (t *tree) may(who Person, round uint64, limits *Tree) bool {
+	p := t.asked[who]
 	return p.times == 0 || p.times < uint64(limits.Participations) && round >= p.last+uint64(limits.Separation)
 }
 
-// ask counts clients that are asked, whether they answer or not.
-func (t *tree) ask(clients []ClientID, round uint64) {
-	if t.asked == nil {
-		t.asked = map[ClientID]part{}
+// ask counts persons that are asked, whether they answer or not.
+func (p *private) ask(clients []ClientID, round uint64) {
+	if p.tree.asked == nil {
+		p.tree.asked = map[Person]part{}
 	}
 	for _, id := range clients {
-		t.asked[id] = part{t.asked[id].times + 1, round}
+		who := p.who(id)
+		p.tree.asked[who] = part{p.tree.asked[who].times + 1, round}
 	}
 }
 
@@ -60,67 +63,83 @@ func (p *private) exhausted(r *rounds) bool {
 		return false
 	}
 	return !slices.ContainsFunc(r.cohort.present, func(id ClientID) bool {
-		return p.tree.asked[id].times < uint64(p.Tree.Participations)
+		return p.tree.asked[p.who(id)].times < uint64(p.Tree.Participations)
 	})
 }
 
 // over says that the next step begins a new tree. The noise of the last one stays.
-func (t *tree) over(limits *Tree) bool { return limits.Restart > 0 && t.steps >= limits.Restart }
+func (p *private) over() bool {
+	return p.Tree.Restart > 0 && p.tree.steps >= p.Tree.Restart || slices.Contains(p.Tree.Cuts, int(p.releases))
+}
 
-// drop returns the nodes whose place the next step's takes.
-func (t *tree) drop(limits *Tree) []combine.Seed {
-	if t.over(limits) {
-		return nil
+// stepped returns the tree after another step, but for the node of that step, and the nodes whose
+// place it takes.
+func (p *private) stepped() (after tree, drop []combine.Seed) {
+	t := p.tree
+	if p.over() {
+		return tree{steps: 1, asked: t.asked}, nil
 	}
-	return slices.Clone(t.nodes[len(t.nodes)-bits.TrailingZeros(uint(t.steps+1)):])
+	left := len(t.nodes) - bits.TrailingZeros(uint(t.steps+1))
+	return tree{t.steps + 1, t.nodes[:left:left], t.asked}, slices.Clone(t.nodes[left:])
 }
 
 // grow adds the node of a step.
-func (t *tree) grow(s combine.Seed, limits *Tree) {
-	drop := len(t.drop(limits))
-	if t.over(limits) {
-		t.steps, t.nodes = 0, nil
-	}
-	t.steps++
-	t.nodes = append(slices.Clone(t.nodes[:len(t.nodes)-drop]), s)
+func (p *private) grow(s combine.Seed) {
+	after, _ := p.stepped()
+	p.tree = after
+	p.tree.nodes = append(p.tree.nodes, s)
+	p.releases++
 }
 
 func (t *tree) append(to []byte) []byte {
 	to = binary.AppendUvarint(to, uint64(t.steps))
-	for _, s := range t.nodes {
-		to = append(to, s[:]...)
-	}
 	to = binary.AppendUvarint(to, uint64(len(t.asked)))
-	for _, id := range slices.Sorted(maps.Keys(t.asked)) {
-		p := t.asked[id]
-		to = binary.AppendUvarint(to, uint64(id))
+	for _, who := range slices.Sorted(maps.Keys(t.asked)) {
+		p := t.asked[who]
+		to = binary.AppendUvarint(to, uint64(who))
 		to = binary.AppendUvarint(to, p.times)
 		to = binary.AppendUvarint(to, p.last)
 	}
 	return to
 }
 
-// readTree reads what append has written after the releases and the bound, and the seed of the
-// version that it was written with.
-func (p *private) readTree(d *stateReader, releases uint64, bound float64) {
-	t := tree{steps: int(d.uint() & (1<<30 - 1)), asked: map[ClientID]part{}}
-	for range bits.OnesCount(uint(t.steps)) {
-		t.nodes = append(t.nodes, d.seed())
-	}
+// readTree reads what append has written. The seeds are not in it.
+func readTree(d *stateReader) (t tree) {
+	t = tree{steps: int(d.uint() & (1<<30 - 1)), asked: map[Person]part{}}
 	for n := d.uint(); n > 0 && !d.broken; n-- {
-		id := ClientID(d.uint())
-		t.asked[id] = part{d.uint(), d.uint()}
+		who := Person(d.uint())
+		t.asked[who] = part{d.uint(), d.uint()}
 	}
-	if d.broken || !(bound >= MinBound && bound <= MaxBound) {
-		d.broken = true
-		return
+	return t
+}
+
+// seeds returns the seeds that go with a snapshot, but for that of the version's own noise.
+func (r *rounds) seeds(step bool) (all []byte) {
+	if r.private == nil || r.private.Tree == nil {
+		return nil
 	}
-	p.releases, p.bound, p.tree = releases, bound, t
-	if len(d.b) > 0 {
-		if s := d.seed(); !d.broken {
-			p.committed(nil, &s)
+	t := r.private.tree
+	if step {
+		t, _ = r.private.stepped()
+	}
+	for _, s := range t.nodes {
+		all = append(all, s[:]...)
+	}
+	return all
+}
+
+// readSeeds reads the seeds behind a snapshot. Without them only a new tree can follow.
+func (p *private) readSeeds(d *stateReader) error {
+	if len(d.b) == 0 && p.tree.steps > 0 {
+		if p.over() {
+			return nil
 		}
+		return fmt.Errorf("strategy: the seeds of the tree's noise are missing: want them, or a new tree after %d releases", p.releases)
 	}
+	for range bits.OnesCount(uint(p.tree.steps)) {
+		p.tree.nodes = append(p.tree.nodes, d.seed())
+	}
+	return nil
 }
 
 // seed reads a Seed.

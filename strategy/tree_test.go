@@ -15,25 +15,28 @@ import (
 func TestTreeNodes(t *testing.T) {
 	for _, restart := range []int{0, 5} {
 		limits := &Tree{Participations: 1, Separation: 1, Restart: restart}
-		var grown tree
+		p := private{Private: Private{Clip: 1, Tree: limits}, bound: 1}
 		var seeds []combine.Seed
 		for step := 1; step <= 20; step++ {
 			in := step // of the tree
 			if restart > 0 {
 				in = (step-1)%restart + 1
 			}
-			if got, want := len(grown.drop(limits)), bits.TrailingZeros(uint(in)); got != want {
-				t.Fatalf("restart %d: step %d drops %d nodes, want %d", restart, step, got, want)
+			if _, drop := p.stepped(); len(drop) != bits.TrailingZeros(uint(in)) {
+				t.Fatalf("restart %d: step %d drops %d nodes, want %d", restart, step, len(drop), bits.TrailingZeros(uint(in)))
 			}
 			seeds = append(seeds, combine.Seed{byte(step)})
-			grown.grow(seeds[step-1], limits)
-			if len(grown.nodes) != bits.OnesCount(uint(in)) || grown.nodes[len(grown.nodes)-1] != seeds[step-1] {
-				t.Fatalf("restart %d: after step %d the nodes are %v", restart, step, grown.nodes)
+			written := p.append(nil, true)
+			s := &rounds{private: &p}
+			written = append(append(written, s.seeds(true)...), seeds[step-1][:]...)
+			p.grow(seeds[step-1])
+			nodes := p.tree.nodes
+			if len(nodes) != bits.OnesCount(uint(in)) || nodes[len(nodes)-1] != seeds[step-1] {
+				t.Fatalf("restart %d: after step %d the nodes are %v", restart, step, nodes)
 			}
-			p := private{Private: Private{Clip: 1, Tree: limits}, tree: grown, bound: 1, releases: uint64(step)}
 			q := private{Private: p.Private}
-			d := stateReader{b: p.append(nil)}
-			if q.read(&d); d.end() != nil || q.releases != p.releases || q.tree.steps != grown.steps || !slices.Equal(q.tree.nodes, grown.nodes) {
+			d := stateReader{b: written}
+			if err := q.read(&d); err != nil || d.end() != nil || q.releases != p.releases || q.tree.steps != p.tree.steps || !slices.Equal(q.tree.nodes, nodes) {
 				t.Fatalf("restart %d: step %d is read as %+v", restart, step, q.tree)
 			}
 		}
@@ -85,7 +88,7 @@ func TestTreeLimits(t *testing.T) {
 		source.Read(seed[:])
 		if versions%3 == 0 { // a restart
 			s = privately(t, Config{Fraction: .8}, p)
-			if err := s.Restore(AppendNoised(commit.Snapshot, nil, &seed)); err != nil {
+			if err := s.Restore(slices.Concat(commit.Snapshot, commit.Seeds, seed[:])); err != nil {
 				t.Fatal(err)
 			}
 			events = []Event{Paused{}, Joined{Client: 1}, Joined{Client: 2}, Joined{Client: 3}, Resumed{}}
@@ -123,7 +126,7 @@ func TestTreeLimits(t *testing.T) {
 		t.Error("a tree goes on after a version that was discarded")
 	}
 	again := privately(t, Config{Fraction: 1}, p)
-	again.Step(Reopened{Open{Round: 1, Order: 1, Cohort: []ClientID{1, 2}, State: (&openState{state: s.private.append(nil)}).encode()}, time.Second})
+	again.Step(Reopened{Open{Round: 1, Order: 1, Cohort: []ClientID{1, 2}, State: (&openState{state: s.private.append(nil, false)}).encode()}, time.Second})
 	if got := again.private.tree.asked[1].times; got != 1 {
 		t.Errorf("after a restart client 1 was asked %d times, want once", got)
 	}

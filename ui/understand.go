@@ -164,8 +164,11 @@ func (p *Page) hiddenWords() string {
 	if v.Colluding > 0 {
 		words = append(words, p.say("hidden.colluding", v.Colluding))
 	}
-	if v.Participations > 0 {
+	switch {
+	case v.Participations > 0 && v.Persons:
 		words = append(words, p.say("hidden.tree", v.Participations))
+	case v.Participations > 0:
+		words = append(words, p.say("hidden.numbers", v.Participations))
 	}
 	if v.Rate < 1 {
 		words = append(words, p.say("hidden.sampling", p.percent(&v.Rate), v.Population))

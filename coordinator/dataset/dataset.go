@@ -277,14 +277,25 @@ func (d *Dataset) Model(t *task.Task) (learn.Model, error) {
 // client. seed is that of the scheme's choices among clients: the run's own in a
 // simulation, a secret one in a live run.
 func (d *Dataset) Strategy(t *task.Task, m learn.Model, live bool, seed uint64) (strategy.Strategy, error) {
-	return d.StrategyAfter(t, m, live, seed, 0)
+	return d.strategy(t, m, live, strategy.Setup{Seed: seed}, 0)
 }
 
-// StrategyAfter is Strategy for a run after earlier ones of the task, which have told an epsilon
-// of its participants that counts against the budget.
-func (d *Dataset) StrategyAfter(t *task.Task, m learn.Model, live bool, seed uint64, told float64) (strategy.Strategy, error) {
+// Live is what a live run has beside its task and seed.
+type Live struct {
+	Secret [32]byte // from which cohorts follow
+	Told   float64  // epsilon that earlier runs of the task have told, which counts against the budget
+	Cuts   []int    // releases after which a tree of noise was begun out of turn
+}
+
+// LiveStrategy is Strategy for a live run.
+func (d *Dataset) LiveStrategy(t *task.Task, m learn.Model, seed uint64, l Live) (strategy.Strategy, error) {
+	return d.strategy(t, m, true, strategy.Setup{Seed: seed, Secret: &l.Secret}, l.Told, l.Cuts...)
+}
+
+func (d *Dataset) strategy(t *task.Task, m learn.Model, live bool, choices strategy.Setup, told float64, cuts ...int) (strategy.Strategy, error) {
 	setup := run.Setup(m, t.StartSeed())
-	setup.Seed, setup.MinCohort, setup.Live, setup.Clients = seed, 1, live, len(d.Shards)
+	setup.Seed, setup.Secret = choices.Seed, choices.Secret
+	setup.MinCohort, setup.Live, setup.Clients = 1, live, len(d.Shards)
 	if a := t.Devices.Availability; a < 1 {
 		setup.Quorum = max(1, int(a*float64(len(d.Shards))/2)) // half of the mean number of present clients
 	}
@@ -301,7 +312,7 @@ func (d *Dataset) StrategyAfter(t *task.Task, m learn.Model, live bool, seed uin
 	}
 	setup.Secure = t.Privacy.Setup(t.Strategy.Combined(setup.Parameters))
 	var err error
-	if setup.Private, err = t.Private(setup.Parameters, told); err != nil {
+	if setup.Private, err = t.Private(setup.Parameters, told, cuts...); err != nil {
 		return nil, err
 	}
 	s, err := strategy.New(t.Strategy, setup)

@@ -9,6 +9,7 @@ import (
 	"fedtab/coordinator/live"
 	"fedtab/protocol"
 	"fedtab/run"
+	"fedtab/strategy"
 )
 
 // socket is a connection, and the run.Peer of its participant. Each direction fails
@@ -40,7 +41,7 @@ type ack struct {
 }
 
 // token makes the resume token of a participant.
-func token(participant uint32, _ time.Time) []byte {
+func token(participant uint32, _ strategy.Person, _ time.Time) []byte {
 	return binary.BigEndian.AppendUint32(nil, participant)
 }
 

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"fedtab/coordinator/hub/hubtest"
+	"fedtab/learn/rng"
 	"fedtab/protocol"
 	"fedtab/strategy"
 )
@@ -33,7 +34,7 @@ func predict(present []uint32, seed, round uint64) (cohort []uint32) {
 	for _, p := range present {
 		c.Join(strategy.ClientID(p), "")
 	}
-	for _, id := range c.Sample(choiceShare, chosen, seed, round, 1) {
+	for _, id := range c.Sample(choiceShare, chosen, rng.Stream(seed, "cohort", round, 1)) {
 		cohort = append(cohort, uint32(id))
 	}
 	return cohort

@@ -29,6 +29,7 @@ import (
 	"fedtab/coordinator/live"
 	"fedtab/coordinator/quota"
 	"fedtab/protocol"
+	"fedtab/strategy"
 
 	"github.com/gorilla/websocket"
 )
@@ -39,10 +40,18 @@ type Room struct {
 	Live    *live.Live
 	Checker *live.Checker
 	Invites *Invites // nil: no participant needs one
+	Member  Member   // says who joins where persons are limited and there are no invites; nil: nobody need say it
 	MaxBody int64    // largest body of a contribution
 
 	tokens atomic.Pointer[Tokens]
 }
+
+// Member returns the person whose code a new participant has sent in place of an invite's. The error is
+// for the participant.
+type Member func(code string) (strategy.Person, error)
+
+// persons reports whether participants must be known as persons.
+func (r *Room) persons() bool { return r.Member != nil || r.Invites != nil && r.Invites.Persons }
 
 // Issue sets the tokens of the run that the room's participants are in from now on.
 func (r *Room) Issue(t Tokens) { r.tokens.Store(&t) }

@@ -42,6 +42,12 @@ func (u *uses) ReturnInvite(id invite.ID) error {
 	return u.err
 }
 
+func (u *uses) InviteUsed(id invite.ID) (bool, error) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	return u.used[id] > 0, nil
+}
+
 // invited is a fixture whose task is joined by invite.
 func invited(t *testing.T, edit func(*run.Config, *strategy.Config, *Limits)) (*fixture, *uses) {
 	f := newFixture(t, edit)
@@ -197,6 +203,57 @@ func TestInviteOfLostSocket(t *testing.T) {
 			})
 		})
 	}
+}
+
+// Where persons are limited, an invite is one: it has one use, and admits that person again,
+// as the participant that it is, or as a new one once that has left. A token must name it.
+func TestInvitedPersons(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f, u := invited(t, nil)
+		f.room.Invites.Persons = true
+		refused := func(what string, h *protocol.Hello, want protocol.CloseCode, why string) {
+			t.Helper()
+			p := f.connect(t)
+			p.Send(h)
+			if code, text := p.Closed(); code != want || text != why {
+				t.Errorf("%s: closed with %v (%s), want %v (%s)", what, code, text, want, why)
+			}
+		}
+		once := func(i *invite.Invite) { i.Uses = 1 }
+		refused("an invite with two uses", helloWith(f.invite(nil)), protocol.CloseInvite,
+			"the invite is for several participants, and this task limits what each person takes part in: ask for an invite of your own")
+		code := f.invite(once)
+		first := f.connect(t).Join(helloWith(code))
+		first.Send(&protocol.Tab{State: protocol.TabHidden})
+		synctest.Wait()
+		again := f.connect(t).Join(helloWith(code))
+		if again.Welcome.Participant != first.Welcome.Participant {
+			t.Errorf("a cleared browser joins as %d, want %d", again.Welcome.Participant, first.Welcome.Participant)
+		}
+		if got, _ := first.Closed(); got != protocol.CloseSuperseded {
+			t.Errorf("the first is closed with %v, want %v", got, protocol.CloseSuperseded)
+		}
+		again.Send(&protocol.Bye{Code: protocol.CloseNormal})
+		again.Closed()
+		later := f.connect(t).Join(helloWith(code))
+		if later.Welcome.Participant == first.Welcome.Participant {
+			t.Error("a participant that has left for good is there again")
+		}
+		_, one, err := f.room.Tokens().Check(first.Welcome.ResumeToken, time.Now())
+		_, other, err2 := f.room.Tokens().Check(later.Welcome.ResumeToken, time.Now())
+		if err != nil || err2 != nil || one == 0 || one != other {
+			t.Errorf("the tokens name the persons %d and %d (%v, %v), want the same", one, other, err, err2)
+		}
+		if n := u.used[invite.ID{1}]; n != 1 {
+			t.Errorf("%d uses, want 1", n)
+		}
+		h := hubtest.Hello("small")
+		h.ResumeToken = f.room.Tokens().Make(later.Welcome.Participant, 0, time.Now())
+		refused("a token without a person", h, protocol.CloseBadToken, "the resume token names no person, and this task limits what each person takes part in: join anew")
+		u.used[invite.ID{1}] = 0 // as if it were revoked
+		u.err = fmt.Errorf("invite: %w", invite.ErrUsedUp)
+		refused("an invite that was revoked", helloWith(code), protocol.CloseInvite, "the invite is used up")
+	})
 }
 
 // A task that is open takes a hello with an invite of any kind.

@@ -14,6 +14,7 @@ import (
 	"fedtab/coordinator/live"
 	"fedtab/protocol"
 	"fedtab/run"
+	"fedtab/strategy"
 
 	"github.com/gorilla/websocket"
 )
@@ -244,10 +245,14 @@ func (s *session) hello() error {
 		return closeError(protocol.CloseUnknownTask, "task: %q, want one of %s", h.Task, strings.Join(tasks, ", "))
 	}
 	var resumed uint32
+	var person strategy.Person
 	tokens := room.Tokens()
 	if len(h.ResumeToken) > 0 {
-		if resumed, err = tokens.Check(h.ResumeToken, time.Now()); err != nil {
+		if resumed, person, err = tokens.Check(h.ResumeToken, time.Now()); err != nil {
 			return closeError(protocol.CloseBadToken, "%v", err)
+		}
+		if person == 0 && room.persons() {
+			return closeError(protocol.CloseBadToken, "the resume token names no person, and this task limits what each person takes part in: join anew")
 		}
 	}
 	if resumed == 0 {
@@ -257,10 +262,17 @@ func (s *session) hello() error {
 	}
 	giveBack := func() {}
 	if resumed == 0 && room.Invites != nil {
-		if giveBack, err = s.admit(room, h.Invite); err != nil {
+		if person, s.giveBack, err = s.admit(room, h.Invite); err != nil {
 			return err
 		}
-		s.giveBack = giveBack
+		if s.giveBack != nil {
+			giveBack = s.giveBack
+		}
+	}
+	if resumed == 0 && room.Invites == nil && room.Member != nil {
+		if person, err = room.Member(h.Invite); err != nil {
+			return closeError(protocol.CloseCapability, "%v", err)
+		}
 	}
 	s.mu.Lock()
 	s.room = room
@@ -280,7 +292,7 @@ func (s *session) hello() error {
 					return
 				}
 			}
-			s.participant, s.joined = r.Join(h, resumed, s)
+			s.participant, s.joined = r.JoinAs(person, h, resumed, s)
 			settle(s.joined)
 			s.enter(r, s.received(h, onWire(size)))
 		}

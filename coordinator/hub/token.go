@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/binary"
 	"errors"
+	"fedtab/strategy"
 	"time"
 )
 
@@ -14,8 +15,9 @@ import (
 // ended with that, the run knows.
 //
 // The bytes are: the format's version (1 byte); the participant (big-endian, 4 bytes);
-// when the token expires (seconds since 1970, big-endian, 8 bytes); the HMAC-SHA256.
-// Tokens of the format before had 36 bytes, without a version and a time.
+// when the token expires (seconds since 1970, big-endian, 8 bytes); in version 3 the person
+// (big-endian, 8 bytes), which in version 2 is not known; the HMAC-SHA256. Tokens of the format
+// before had 36 bytes, without a version and a time.
 type Tokens struct {
 	Secret []byte // of the database
 	Run    string
@@ -23,8 +25,10 @@ type Tokens struct {
 }
 
 const (
-	tokenVersion = 2
-	tokenHead    = 1 + 4 + 8
+	tokenVersion       = 2
+	personTokenVersion = 3
+	tokenHead          = 1 + 4 + 8
+	personSize         = 8
 )
 
 // The errors of Check, as a client is told.
@@ -34,26 +38,36 @@ var (
 )
 
 // Make returns a token of a participant, made at the given time.
-func (t Tokens) Make(participant uint32, now time.Time) []byte {
+func (t Tokens) Make(participant uint32, person strategy.Person, now time.Time) []byte {
 	token := binary.BigEndian.AppendUint32([]byte{tokenVersion}, participant)
 	token = binary.BigEndian.AppendUint64(token, uint64(now.Add(t.Life).Unix()))
+	if person != 0 {
+		token[0] = personTokenVersion
+		token = binary.BigEndian.AppendUint64(token, uint64(person))
+	}
 	return append(token, t.sum(token)...)
 }
 
-// Check returns the participant that a token belongs to, or why it is of no use.
-func (t Tokens) Check(token []byte, now time.Time) (participant uint32, err error) {
-	if len(token) != tokenHead+sha256.Size || token[0] != tokenVersion {
-		return 0, errToken
+// Check returns the participant that a token belongs to and the person behind it, 0 if that is
+// not known, or why the token is of no use.
+func (t Tokens) Check(token []byte, now time.Time) (participant uint32, person strategy.Person, err error) {
+	size := len(token) - sha256.Size
+	switch {
+	case size == tokenHead && token[0] == tokenVersion:
+	case size == tokenHead+personSize && token[0] == personTokenVersion:
+		person = strategy.Person(binary.BigEndian.Uint64(token[tokenHead:]))
+	default:
+		return 0, 0, errToken
 	}
-	head := token[:tokenHead]
+	head := token[:size]
 	participant = binary.BigEndian.Uint32(head[1:])
-	if !hmac.Equal(token[tokenHead:], t.sum(head)) || participant == 0 {
-		return 0, errToken
+	if !hmac.Equal(token[size:], t.sum(head)) || participant == 0 {
+		return 0, 0, errToken
 	}
 	if now.Unix() >= int64(binary.BigEndian.Uint64(head[5:])) {
-		return 0, errTokenExpired
+		return 0, 0, errTokenExpired
 	}
-	return participant, nil
+	return participant, person, nil
 }
 
 func (t Tokens) sum(head []byte) []byte {

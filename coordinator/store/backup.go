@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"crypto/sha256"
+	"database/sql"
 	"errors"
 	"fmt"
 	"io"
@@ -81,7 +82,31 @@ func copyInto(ctx context.Context, path, to string) error {
 	if _, err := db.ExecContext(ctx, "VACUUM INTO ?", to); err != nil {
 		return err
 	}
+	if err := mark(ctx, to); err != nil {
+		return err
+	}
 	return f.Sync()
+}
+
+// mark makes a file known as a copy, and takes out what only the original needs: with the seeds
+// of noise whoever has the copy could take the noise away.
+func mark(ctx context.Context, path string) error {
+	db, err := connect(path, "mode=rw&_pragma=journal_mode(MEMORY)&_pragma=secure_delete(1)")
+	if err != nil {
+		return err
+	}
+	defer db.Close()
+	var placed bool
+	if err := db.QueryRowContext(ctx, "SELECT EXISTS (SELECT 1 FROM sqlite_schema WHERE name = 'seeds')").Scan(&placed); err != nil || !placed {
+		return err // of an older schema, which has neither
+	}
+	return transact(db, func(tx *sql.Tx) error {
+		if _, err := tx.Exec("DELETE FROM seeds"); err != nil {
+			return err
+		}
+		_, err := tx.Exec("INSERT OR REPLACE INTO meta VALUES ('place', ?)", backedUp)
+		return err
+	})
 }
 
 // Copy is a copy of the database as it was at one moment. Close removes it.

@@ -108,7 +108,7 @@ func TestRefusedFiles(t *testing.T) {
 	}{
 		{"newer", func(t *testing.T) []byte {
 			return make(t, exec("PRAGMA user_version = 99; UPDATE meta SET value = 'fedtab 9.1' WHERE key = 'opened_by'"))
-		}, ErrNewer, "database is from a newer version of fedtab: DB has schema version 99 (written by fedtab 9.1), this program (fedtab test) knows up to 17: start the newer program, or choose another directory"},
+		}, ErrNewer, "database is from a newer version of fedtab: DB has schema version 99 (written by fedtab 9.1), this program (fedtab test) knows up to 18: start the newer program, or choose another directory"},
 		{"text", func(*testing.T) []byte { return bytes.Repeat([]byte("not a database\n"), 100) },
 			ErrForeign, "not a fedtab database: DB is not a SQLite file: move it away, or choose another directory"},
 		{"short", func(*testing.T) []byte { return []byte("SQLite format 3\x00") }, ErrForeign, "not a fedtab database: DB is not a SQLite file"},

@@ -33,6 +33,7 @@ type Run struct {
 	Paused   string // why it is paused, empty while it is not; CreateRun ignores it
 	Note     string // the organiser's; CreateRun ignores it
 	Origin   string // what its version 1 was taken from; empty: it began with the seed
+	Copied   bool   // the database is a copy, and nobody has vouched for the run; CreateRun ignores it
 }
 
 // Extension has stop conditions in place of a task's.
@@ -134,8 +135,8 @@ func (s *Store) findRun(where string, value any) (r Run, ok bool, err error) {
 	var spec, hash, seed, created string
 	var dataHash sql.NullString
 	var accuracy sql.NullFloat64
-	err = s.read.QueryRow(`SELECT id, task, title, spec, spec_hash, data_hash, seed, created_at, coalesce(finish_reason, ''), coalesce(stop_rounds, 0), stop_accuracy, coalesce(pause_reason, ''), note, origin FROM runs WHERE `+where+` ORDER BY number DESC LIMIT 1`, value).
-		Scan(&r.ID, &r.Task, &r.Title, &spec, &hash, &dataHash, &seed, &created, &r.Finished, &r.Extended.Rounds, &accuracy, &r.Paused, &r.Note, &r.Origin)
+	err = s.read.QueryRow(`SELECT id, task, title, spec, spec_hash, data_hash, seed, created_at, coalesce(finish_reason, ''), coalesce(stop_rounds, 0), stop_accuracy, coalesce(pause_reason, ''), note, origin, copied_at IS NOT NULL FROM runs WHERE `+where+` ORDER BY number DESC LIMIT 1`, value).
+		Scan(&r.ID, &r.Task, &r.Title, &spec, &hash, &dataHash, &seed, &created, &r.Finished, &r.Extended.Rounds, &accuracy, &r.Paused, &r.Note, &r.Origin, &r.Copied)
 	if errors.Is(err, sql.ErrNoRows) {
 		return Run{}, false, nil
 	}
@@ -407,9 +408,9 @@ func lastCommit(tx *sql.Tx, id string, round uint64) (*run.Commit, error) {
 	var weight, trainLoss, rate sql.NullFloat64
 	var committed, participants, hash string
 	var blob []byte
-	err := tx.QueryRow(`SELECT r.base, r.weight, r.train_loss, r.bytes_up, r.bytes_down, r.rate, r.committed_at, r.participant_list, m.hash, m.snapshot, m.parameters
-		FROM rounds r JOIN models m ON m.run = r.run AND m.version = r.round WHERE r.run = ? AND r.round = ?`, id, round).
-		Scan(&c.Base, &weight, &trainLoss, &c.Traffic.Up, &c.Traffic.Down, &rate, &committed, &participants, &hash, &c.Snapshot, &blob)
+	err := tx.QueryRow(`SELECT r.base, r.weight, r.train_loss, r.bytes_up, r.bytes_down, r.rate, r.committed_at, r.participant_list, m.hash, m.snapshot, s.seeds, m.parameters
+		FROM rounds r JOIN models m ON m.run = r.run AND m.version = r.round LEFT JOIN seeds s ON s.run = m.run AND s.version = m.version WHERE r.run = ? AND r.round = ?`, id, round).
+		Scan(&c.Base, &weight, &trainLoss, &c.Traffic.Up, &c.Traffic.Down, &rate, &committed, &participants, &hash, &c.Snapshot, &c.Seeds, &blob)
 	if err != nil {
 		return nil, err
 	}

@@ -39,6 +39,12 @@ func (s *Store) ReturnInvite(id invite.ID) error {
 	return wrap(one(r, err, fmt.Errorf("a use of it is %w", ErrNotFound)), "invite %s", id)
 }
 
+// InviteUsed reports whether somebody has joined with an invite that was not revoked since.
+func (s *Store) InviteUsed(id invite.ID) (used bool, err error) {
+	err = s.read.QueryRow(`SELECT EXISTS (SELECT 1 FROM invites WHERE id = ? AND uses > 0 AND used > 0)`, id.String()).Scan(&used)
+	return used, wrap(err, "invite %s", id)
+}
+
 // RevokeInvite makes an invite admit no further participant. Its error wraps
 // ErrNotFound.
 func (s *Store) RevokeInvite(id invite.ID) error {

@@ -53,6 +53,7 @@ func (s *Store) prepare() error {
 			WHERE run = ? AND round = ? AND committed_at IS NULL`},
 		{&s.insertModel, `INSERT INTO models (run, version, hash, length, snapshot, parameters) VALUES (?, ?, ?, ?, ?, ?)`},
 		{&s.insertVector, `INSERT INTO vectors (run, version, name, vector) VALUES (?, ?, ?, ?)`},
+		{&s.insertSeeds, `INSERT OR REPLACE INTO seeds (run, version, seeds) VALUES (?, ?, ?)`},
 		{&s.insertContribution, `INSERT INTO contributions (run, round, participant, order_number, weight, fingerprint, scale, counted) VALUES (?, ?, ?, ?, ?, ?, ?, ?)`},
 		{&s.insertTraffic, `INSERT INTO traffic (run, round, participant, bytes_up, bytes_down, models_up, models_down, kinds) VALUES (?, ?, ?, ?, ?, ?, ?, ?)`},
 		{&s.sumContributions, `INSERT INTO participants (run, participant, contributions, examples, first_round, last_round)
@@ -127,9 +128,21 @@ func (s *Store) Depart(id string, participants []uint32, at time.Time) error {
 
 // OpenRound implements run.Journal.
 func (s *Store) OpenRound(id string, o run.OpenRound) error {
-	args := []any{id, o.Round, o.Order, o.Base, timeText(o.Opened), timeText(o.Deadline), list(o.Cohort), list(o.Weights), o.State}
-	r, err := s.openRound.Exec(append(args, spentColumns(o.Spent)...)...)
-	return s.journal(wrap(one(r, err, fmt.Errorf("committed round %w", ErrExists)), "run %s: open round %d", id, o.Round))
+	err := s.charge(o.Spent != nil, func(tx *sql.Tx) error {
+		args := []any{id, o.Round, o.Order, o.Base, timeText(o.Opened), timeText(o.Deadline), list(o.Cohort), list(o.Weights), o.State}
+		r, err := tx.Stmt(s.openRound).Exec(append(args, spentColumns(o.Spent)...)...)
+		return one(r, err, fmt.Errorf("committed round %w", ErrExists))
+	})
+	return s.journal(wrap(err, "run %s: open round %d", id, o.Round))
+}
+
+// charge runs do in a transaction. One that changes an account of privacy is not to be found
+// undone later by a copy from before it.
+func (s *Store) charge(charged bool, do func(*sql.Tx) error) error {
+	if charged {
+		return s.move(do)
+	}
+	return transact(s.write, do)
 }
 
 // Sum implements run.Journal. Sums of earlier attempts go in the same transaction. The same sum may
@@ -159,7 +172,7 @@ func (s *Store) Sum(id string, sum run.Sum) error {
 func (s *Store) Commit(id string, c run.Commit) error {
 	blob, err := modelBytes(&c)
 	if err == nil {
-		err = transact(s.write, func(tx *sql.Tx) error { return s.commit(tx, id, c, blob) })
+		err = s.charge(c.Spent != nil, func(tx *sql.Tx) error { return s.commit(tx, id, c, blob) })
 	}
 	return s.journal(wrap(err, "run %s: commit round %d", id, c.Round))
 }
@@ -194,6 +207,11 @@ func (s *Store) commit(tx *sql.Tx, id string, c run.Commit, blob []byte) error {
 	}
 	if _, err := tx.Stmt(s.insertModel).Exec(id, c.Round, hex.EncodeToString(c.Hash[:]), len(c.Params), snapshot, blob); err != nil {
 		return wrap(err, "store model")
+	}
+	if c.Seeds != nil {
+		if _, err := tx.Stmt(s.insertSeeds).Exec(id, c.Round, c.Seeds); err != nil {
+			return wrap(err, "store seeds")
+		}
 	}
 	for _, name := range slices.Sorted(maps.Keys(c.State)) {
 		if _, err := tx.Stmt(s.insertVector).Exec(id, c.Round, name, vectorBytes(c.State[name])); err != nil {
@@ -333,11 +351,18 @@ func setConstants(tx *sql.Tx, id string, c data.Constants) error {
 	return one(r, err, fmt.Errorf("run %w", ErrNotFound))
 }
 
-// Finish implements run.Journal. A run that is over stays as it ended, and is not paused.
+// Finish implements run.Journal. A run that is over stays as it ended, is not paused, and needs
+// no seeds: if it is extended, another tree begins.
 func (s *Store) Finish(id, reason string, at time.Time) error {
-	r, err := s.write.Exec(`UPDATE runs SET finished_at = coalesce(finished_at, ?), finish_reason = coalesce(finish_reason, ?), paused_at = NULL, pause_reason = NULL WHERE id = ?`,
-		timeText(at), reason, id)
-	return s.journal(wrap(one(r, err, fmt.Errorf("run %w", ErrNotFound)), "run %s: finish", id))
+	err := transact(s.write, func(tx *sql.Tx) error {
+		if _, err := tx.Exec(`DELETE FROM seeds WHERE run = ?`, id); err != nil {
+			return err
+		}
+		r, err := tx.Exec(`UPDATE runs SET finished_at = coalesce(finished_at, ?), finish_reason = coalesce(finish_reason, ?), paused_at = NULL, pause_reason = NULL WHERE id = ?`,
+			timeText(at), reason, id)
+		return one(r, err, fmt.Errorf("run %w", ErrNotFound))
+	})
+	return s.journal(wrap(err, "run %s: finish", id))
 }
 
 // Pause implements run.Journal.

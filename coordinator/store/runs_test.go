@@ -166,7 +166,7 @@ func TestAnnotate(t *testing.T) {
 }
 
 // ofRuns are the tables whose rows belong to a run.
-var ofRuns = []string{"rounds", "models", "vectors", "contributions", "traffic", "events", "departures", "participants", "sums"}
+var ofRuns = []string{"rounds", "models", "vectors", "contributions", "traffic", "events", "departures", "participants", "sums", "seeds"}
 
 // rows returns how many rows of a run each of the tables has.
 func rows(t *testing.T, s *Store, id string) map[string]int {
@@ -229,6 +229,8 @@ func TestDelete(t *testing.T) {
 		must(t, s.Log(id, []run.LogEntry{{At: start, Kind: "join"}}, testLedger(3)))
 		must(t, s.Depart(id, []uint32{2, 5}, start))
 		must(t, s.Pin(id, 1, true))
+		_, err := s.write.Exec(`INSERT INTO seeds VALUES (?, 3, x'00')`, id)
+		must(t, err)
 	}
 	before := rows(t, s, "r")
 	for _, table := range ofRuns {
@@ -255,7 +257,7 @@ func TestDelete(t *testing.T) {
 	}
 	must(t, s.Finish("r", "done", start))
 	must(t, s.Delete("r"))
-	if got := rows(t, s, "r"); !reflect.DeepEqual(got, map[string]int{"rounds": 0, "models": 0, "vectors": 0, "contributions": 0, "traffic": 0, "events": 0, "departures": 0, "participants": 0, "sums": 0}) {
+	if got := rows(t, s, "r"); !reflect.DeepEqual(got, map[string]int{"rounds": 0, "models": 0, "vectors": 0, "contributions": 0, "traffic": 0, "events": 0, "departures": 0, "participants": 0, "sums": 0, "seeds": 0}) {
 		t.Errorf("left of the run: %v", got)
 	}
 	if got := rows(t, s, "other"); !reflect.DeepEqual(got, before) {

@@ -10,7 +10,7 @@ const applicationID = 0x46544142
 
 // migrations lead from one schema version to the next: migrations[v] makes
 // version v+1 from version v. Those that have shipped never change.
-var migrations = []string{schema1, schema2, schema3, schema4, schema5, schema6, schema7, schema8, schema9, schema10, schema11, schema12, schema13, schema14, schema15, schema16, schema17}
+var migrations = []string{schema1, schema2, schema3, schema4, schema5, schema6, schema7, schema8, schema9, schema10, schema11, schema12, schema13, schema14, schema15, schema16, schema17, schema18}
 
 // schema1 is made for people with a SQLite shell: plain columns, texts and
 // ISO times; what is large and opaque comes last.
@@ -372,4 +372,19 @@ CREATE TABLE accounts (
 	delta    REAL NOT NULL
 ) STRICT;
 CREATE INDEX accounts_by_task ON accounts (task);
+`
+
+// schema18 tells a database from its copies, and keeps what no copy is to have.
+const schema18 = `
+ALTER TABLE runs ADD COLUMN copied_at TEXT;                   -- when the database was found to be a copy; NULL: it was not, or the organiser has vouched for the run
+ALTER TABLE runs ADD COLUMN cuts TEXT NOT NULL DEFAULT '[]';  -- JSON array: releases after which a tree of noise was begun out of turn
+
+-- Seeds of the noise that the next version may take back, of the newest version alone.
+CREATE TABLE seeds (
+	run     TEXT PRIMARY KEY REFERENCES runs (id) ON DELETE CASCADE,
+	version INTEGER NOT NULL,
+	seeds   BLOB NOT NULL    -- 32 bytes each
+) STRICT;
+
+INSERT INTO meta VALUES ('place', ''); -- number of fedtab.place beside the database; 'backup': this is a copy
 `

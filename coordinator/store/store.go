@@ -54,9 +54,12 @@ type Store struct {
 	path   string                 // of the database
 	files  map[string]os.FileInfo // the database and its write-ahead log, as they were opened, by path
 
+	placing sync.Mutex // of what follows
+	place   place
+
 	copying chan struct{} // has an element while there is a Copy
 
-	openRound, sum, pruneSums, commitRound, insertModel, insertVector, insertContribution, insertTraffic, sumContributions, sumTraffic, name, rejected, best, prune, pruneVectors, pruneConfusion,
+	openRound, sum, pruneSums, commitRound, insertModel, insertVector, insertContribution, insertTraffic, insertSeeds, sumContributions, sumTraffic, name, rejected, best, prune, pruneVectors, pruneConfusion,
 	evaluate, reserve, depart, keepLedger, log *sql.Stmt // on write
 
 	closing sync.Once
@@ -80,7 +83,7 @@ func Open(dir, build string) (*Store, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Store{lock: lock, path: filepath.Join(dir, File), copying: make(chan struct{}, 1)}
+	s := &Store{lock: lock, path: filepath.Join(dir, File), copying: make(chan struct{}, 1), place: place{path: filepath.Join(dir, PlaceFile)}}
 	if err := s.open(s.path, build); err != nil {
 		s.Close()
 		return nil, err
@@ -149,7 +152,7 @@ func (s *Store) open(path, build string) error {
 	}
 	// An immediate transaction takes the write lock at its beginning, where
 	// waiting for it is possible.
-	s.write, err = connect(path, "_txlock=immediate&_pragma=synchronous(FULL)&_pragma=foreign_keys(1)&_pragma=journal_size_limit(67108864)")
+	s.write, err = connect(path, "_txlock=immediate&_pragma=synchronous(FULL)&_pragma=foreign_keys(1)&_pragma=journal_size_limit(67108864)&_pragma=secure_delete(FAST)")
 	if err != nil {
 		return err
 	}
@@ -183,6 +186,9 @@ func (s *Store) open(path, build string) error {
 		if s.files[path], err = os.Stat(path); err != nil {
 			return fmt.Errorf("%w: cannot read %s: %w", ErrDirectory, path, cause(err))
 		}
+	}
+	if err := s.settle(); err != nil {
+		return err
 	}
 	return s.prepare()
 }

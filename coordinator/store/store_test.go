@@ -331,8 +331,8 @@ func TestColumns(t *testing.T) {
 	must(t, err)
 	defer db.Close()
 	for _, c := range []struct{ query, want string }{
-		{`SELECT group_concat(key || '=' || value, ' ') FROM meta WHERE key NOT IN ('secret', 'created_at') ORDER BY key`,
-			"created_by=fedtab test opened_by=fedtab test schema_version=17"},
+		{`SELECT group_concat(key || '=' || value, ' ') FROM meta WHERE key NOT IN ('secret', 'created_at', 'place', 'inode') ORDER BY key`,
+			"created_by=fedtab test opened_by=fedtab test schema_version=18"},
 		{`SELECT typeof(value) || length(value) FROM meta WHERE key = 'secret'`, "blob32"},
 		{`SELECT concat_ws('|', id, task, title, spec, seed, created_at, finished_at, finish_reason, participants_reserved, length(spec_hash)) FROM runs`,
 			"r|digits|A task|name: digits\n|18446744073709551615|2026-03-01T12:00:00.123Z|2026-03-01T13:00:00.123Z|stopped|1|64"},
@@ -343,7 +343,7 @@ func TestColumns(t *testing.T) {
 		{`SELECT group_concat(value) FROM rounds, json_each(cohort) WHERE round = 1`, "1,2,5"},
 		{`SELECT concat_ws('|', run, version, length(hash), length, length(parameters), snapshot, pinned) FROM models`, "r|1|64|10|40|snapshot 1|0"},
 		{`SELECT concat_ws('|', run, at, round, participant, kind, detail) FROM events`, "r|2026-03-01T12:00:00.123Z|1|5|join|tab"},
-		{`PRAGMA user_version`, "17"},
+		{`PRAGMA user_version`, "18"},
 		{`PRAGMA journal_mode`, "wal"},
 		{`PRAGMA foreign_key_check`, ""},
 	} {

@@ -81,7 +81,7 @@ func parseHash(s string) (hash [32]byte, err error) {
 }
 
 // list returns ids as a JSON array.
-func list[T uint32 | uint64](numbers []T) string {
+func list[T uint32 | uint64 | int](numbers []T) string {
 	if numbers == nil {
 		return "[]"
 	}
@@ -93,7 +93,7 @@ func list[T uint32 | uint64](numbers []T) string {
 }
 
 // parseList undoes list; the empty list is nil.
-func parseList[T uint32 | uint64](s string) ([]T, error) {
+func parseList[T uint32 | uint64 | int](s string) ([]T, error) {
 	var numbers []T
 	if err := json.Unmarshal([]byte(s), &numbers); err != nil {
 		return nil, fmt.Errorf("%w: list of numbers: %w", ErrCorrupt, err)

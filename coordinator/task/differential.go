@@ -17,6 +17,12 @@ const (
 	unsampled = "none"
 )
 
+// The values of Privacy.Limits.
+const (
+	limitPerson = "person"
+	limitNumber = "number"
+)
+
 // Bounds of differential privacy.
 const (
 	MaxNoise      = 1000    // of privacy.noise: times strategy.MaxBound it is far below what a sum holds
@@ -28,6 +34,9 @@ const (
 
 // Differential reports whether versions have noise.
 func (p *Privacy) Differential() bool { return p.Noise > 0 }
+
+// Tree reports whether the noise is that of a tree.
+func (p *Privacy) Tree() bool { return p.Differential() && !p.Secure() && p.Participations > 0 }
 
 // differential checks the settings of differential privacy, and what else in a task would tell
 // of participants without noise.
@@ -70,6 +79,9 @@ func (d *decoder) differential(t *Task) {
 	}
 	if !p.Secure() {
 		d.tree(p)
+	}
+	if d.want(p.Limits == "" || p.Limits == limitPerson || p.Limits == limitNumber, "privacy.limits", quoted(p.Limits), `"person" or "number"`) && p.Limits != "" {
+		d.want(p.Participations > 0, "privacy.limits", quoted(p.Limits), "none, or privacy.participations beside it: without that nothing is limited")
 	}
 	d.unnoised(t)
 }
@@ -121,6 +133,7 @@ func (d *decoder) withoutNoise(p *Privacy) {
 		{"privacy.population", p.Population, p.Population != 0}, {"privacy.sampling", quoted(p.Sampling), p.Sampling != ""},
 		{"privacy.delta", p.Delta, p.Delta != 0}, {"privacy.epsilon", p.Epsilon, p.Epsilon != 0},
 		{"privacy.participations", p.Participations, p.Participations != 0}, {"privacy.separation", p.Separation, p.Separation != 0}, {"privacy.restart", p.Restart, p.Restart != 0},
+		{"privacy.limits", quoted(p.Limits), p.Limits != ""},
 	} {
 		if s.given {
 			d.want(false, s.path, s.value, "none, or a privacy.noise above 0 beside it: without noise there is no claim")
@@ -134,6 +147,7 @@ func (d *decoder) withoutNoise(p *Privacy) {
 	d.want(true, "privacy.participations", 0, fmt.Sprintf("1 <= participations <= %d rounds of a participant", maxParticipations))
 	d.want(true, "privacy.separation", 0, fmt.Sprintf("1 <= separation <= %d rounds", MaxRounds))
 	d.want(true, "privacy.restart", 0, fmt.Sprintf("1 <= restart <= %d rounds", MaxRounds))
+	d.want(true, "privacy.limits", "", `"person" or "number"`)
 	d.want(true, "privacy.epsilon", 0, fmt.Sprintf("0 < epsilon <= %d", maxBudget))
 }
 
@@ -162,9 +176,23 @@ func (d *decoder) differentialLive(t *Task, simulate string) {
 	}
 	d.want(p.Sampling != poisson || t.Join == Invited, "privacy.sampling", quoted(p.Sampling),
 		"none, or join: invited beside it: in an open task nobody knows among whom was drawn, and one may join many times"+simulate)
+	d.want(p.Participations == 0 || p.Limits == limitNumber || t.Join == Invited || p.Members != "", "privacy.participations", p.Participations,
+		"none, or join: invited beside it, as an invite with one use tells a person, or privacy.members, as a key does; or privacy.limits: number, for a claim on numbers of the run alone: in an open task somebody who clears the browser's memory and joins again has another number, and counts anew"+simulate)
 	d.want(t.Data.Source == own, "data.source", quoted(t.Data.Source),
 		`"own" beside privacy.noise: other data is divided among those who are there, so that all depend on each`+simulate)
 }
+
+// Persons reports whether the claim of a task that is served rests on persons, whom invites with
+// one use each tell, or in an open task the members' keys: on how often one is asked, or among whom
+// is drawn.
+func (t *Task) Persons() bool {
+	p := &t.Privacy
+	known := t.Join == Invited || p.Members != ""
+	return p.Differential() && known && (p.Participations > 0 && p.Limits != limitNumber || p.Sampling == poisson)
+}
+
+// Numbers reports whether the claim is on numbers of the run alone.
+func (t *Task) Numbers() bool { return t.Privacy.Limits == limitNumber }
 
 // ClaimedRate returns the probability of taking part that the claim rests on.
 func (t *Task) ClaimedRate() float64 {
@@ -181,7 +209,9 @@ func (p *Privacy) Colluding() int { return int(p.Corrupt*float64(p.Max) + 1e-9) 
 // Claim returns what the versions of a differentially private task hide, of a model with as
 // many parameters, with secure sums also from those who collude. The error says that there is no
 // room for the noise.
-func (t *Task) Claim(parameters int) (account.Claim, error) {
+//
+// cuts are the releases after which a tree was begun out of turn.
+func (t *Task) Claim(parameters int, cuts ...int) (account.Claim, error) {
 	if t.Privacy.Secure() {
 		_, f, err := t.SecureTerms(parameters)
 		if err != nil {
@@ -195,7 +225,7 @@ func (t *Task) Claim(parameters int) (account.Claim, error) {
 	}
 	c := account.Claim{Noise: t.Privacy.Noise, Rate: t.ClaimedRate(), Delta: t.Privacy.Delta}
 	if p := &t.Privacy; p.Participations > 0 {
-		c.Tree = &account.Tree{Participations: p.Participations, Separation: max(p.Separation, 1), Restart: p.Restart}
+		c.Tree = &account.Tree{Participations: p.Participations, Separation: max(p.Separation, 1), Restart: p.Restart, Cuts: cuts}
 	}
 	return c, nil
 }
@@ -203,12 +233,12 @@ func (t *Task) Claim(parameters int) (account.Claim, error) {
 // Private returns what the strategy of the task is told of differential privacy; nil: it has no
 // noise. Of the budget is left what earlier runs have not told. The error says that not even one
 // version is within the budget, or that there is no room for the noise.
-func (t *Task) Private(parameters int, told float64) (*strategy.Private, error) {
+func (t *Task) Private(parameters int, told float64, cuts ...int) (*strategy.Private, error) {
 	p := &t.Privacy
 	if !p.Differential() {
 		return nil, nil
 	}
-	claim, err := t.Claim(parameters)
+	claim, err := t.Claim(parameters, cuts...)
 	if err != nil {
 		return nil, err
 	}
@@ -217,7 +247,7 @@ func (t *Task) Private(parameters int, told float64) (*strategy.Private, error) 
 	case p.Secure():
 		s.Distributed = &strategy.Distributed{Participations: p.Participations}
 	case p.Participations > 0:
-		s.Tree = &strategy.Tree{Participations: p.Participations, Separation: max(p.Separation, 1), Restart: p.Restart}
+		s.Tree = &strategy.Tree{Participations: p.Participations, Separation: max(p.Separation, 1), Restart: p.Restart, Cuts: cuts}
 	}
 	if p.Adapt {
 		s.Count = account.CountNoise(t.Strategy.PrivateRate() * float64(p.Population))
@@ -241,11 +271,11 @@ func (t *Task) Private(parameters int, told float64) (*strategy.Private, error) 
 
 // Differential returns what a run of the task needs for its noise and its account; nil if it
 // has no noise.
-func (t *Task) Differential(parameters int, noise func(order uint64) io.Reader) *run.Differential {
+func (t *Task) Differential(parameters int, noise func(order uint64) io.Reader, cuts ...int) *run.Differential {
 	if !t.Privacy.Differential() {
 		return nil
 	}
-	claim, err := t.Claim(parameters)
+	claim, err := t.Claim(parameters, cuts...)
 	return &run.Differential{Noise: noise, Delta: t.Privacy.Delta, Epsilon: func(n uint64) (float64, error) {
 		if err != nil {
 			return 0, err

@@ -26,6 +26,10 @@ func TestDifferentialLive(t *testing.T) {
 		{"members by invitation", nil, ""},
 		{"an open task that claims no sampling", []string{"join=open", "privacy.sampling=none"}, ""},
 		{"an open task", []string{"join=open"}, `privacy.sampling is "poisson", want none, or join: invited beside it`},
+		{"limits on persons by invitation", []string{"privacy.sampling=none", "privacy.participations=3"}, ""},
+		{"limits on numbers in an open task", []string{"join=open", "privacy.sampling=none", "privacy.participations=3", "privacy.limits=number"}, ""},
+		{"limits on persons in an open task", []string{"join=open", "privacy.sampling=none", "privacy.participations=3"},
+			"--set privacy.participations=3: privacy.participations is 3, want none, or join: invited beside it, as an invite with one use tells a person, or privacy.members, as a key does; or privacy.limits: number, for a claim on numbers of the run alone: in an open task somebody who clears the browser's memory and joins again has another number, and counts anew; or run it with coordinator simulate"},
 		{"public data", []string{"data={source: mnist}", "data.images=", "evaluate="}, `data.source is "mnist", want "own" beside privacy.noise`},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -38,6 +42,30 @@ func TestDifferentialLive(t *testing.T) {
 				t.Errorf("got %v, want %q", err, c.want)
 			}
 		})
+	}
+}
+
+// The claim rests on persons where something is limited for them, or they are drawn.
+func TestPersons(t *testing.T) {
+	for _, c := range []struct {
+		name             string
+		sets             []string
+		persons, numbers bool
+	}{
+		{"sampling", nil, true, false},
+		{"neither limits nor sampling", []string{"privacy.sampling=none"}, false, false},
+		{"limits", []string{"privacy.sampling=none", "privacy.participations=3"}, true, false},
+		{"limits that are said to be on persons", []string{"privacy.sampling=none", "privacy.participations=3", "privacy.limits=person"}, true, false},
+		{"limits on numbers", []string{"privacy.sampling=none", "privacy.participations=3", "privacy.limits=number"}, false, true},
+		{"an open task", []string{"join=open", "privacy.sampling=none", "privacy.participations=3", "privacy.limits=number"}, false, true},
+	} {
+		tk, err := Parse("x.yaml", []byte(noised), c.sets...)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if tk.Persons() != c.persons || tk.Numbers() != c.numbers {
+			t.Errorf("%s: persons %v, numbers %v", c.name, tk.Persons(), tk.Numbers())
+		}
 	}
 }
 

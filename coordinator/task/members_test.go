@@ -1,6 +1,10 @@
 package task
 
 import (
+	"bytes"
+	"crypto/ed25519"
+	"fedtab/privacy/secagg"
+	"fedtab/protocol"
 	"os"
 	"path/filepath"
 	"testing"
@@ -29,5 +33,32 @@ func TestReadMembers(t *testing.T) {
 		if err == nil || err.Error() != c.want {
 			t.Errorf("%s: %v, want %s", name, err, c.want)
 		}
+	}
+}
+
+// A member's code is of its key and a task, and of nobody who is not on the list.
+func TestMemberCode(t *testing.T) {
+	ada, bob := ed25519.NewKeyFromSeed(bytes.Repeat([]byte{1}, 32)), ed25519.NewKeyFromSeed(bytes.Repeat([]byte{2}, 32))
+	key := func(k ed25519.PrivateKey) secagg.Key { return secagg.Key(k.Public().(ed25519.PublicKey)) }
+	members := []secagg.Key{key(ada)}
+	code := MemberCode("study", ada)
+	if len(code) > protocol.MaxToken {
+		t.Errorf("a code has %d bytes, want at most %d", len(code), protocol.MaxToken)
+	}
+	if got, err := CheckMember(code, "study", members); err != nil || got != key(ada) {
+		t.Errorf("the code of a member: %x, %v", got, err)
+	}
+	forged := []byte(code)
+	forged[100] ^= 1
+	for name, c := range map[string]struct{ code, task string }{
+		"another task": {code, "other"}, "a stranger": {MemberCode("study", bob), "study"}, "forged": {string(forged), "study"},
+		"cut": {code[:50], "study"}, "none": {"", "study"}, "an invite": {"AQAA", "study"},
+	} {
+		if _, err := CheckMember(c.code, c.task, members); err != errMember {
+			t.Errorf("%s: %v, want %v", name, err, errMember)
+		}
+	}
+	if a, b := PersonOf(key(ada)), PersonOf(key(bob)); a == 0 || a == b || a != PersonOf(key(ada)) {
+		t.Errorf("the persons are %d and %d", a, b)
 	}
 }

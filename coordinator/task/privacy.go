@@ -42,6 +42,8 @@ type Privacy struct {
 	Participations int `yaml:"participations,omitempty" help:"rounds in which one takes part at most: the noise of all rounds is that of a tree, without a claim on sampling; left out: each version has noise of its own"`
 	Separation     int `yaml:"separation,omitempty" help:"rounds from one participation to the next at least, with participations; left out: 1"`
 	Restart        int `yaml:"restart,omitempty" help:"rounds after which a new tree begins, with participations; left out: never"`
+
+	Limits string `yaml:"limits,omitempty" help:"whom participations limit: person, whom an invite or a member's key tells; number: a number of the run, of which somebody who joins anew has another, and counts anew; left out: person"`
 }
 
 // The values of Privacy.Aggregation.

@@ -108,7 +108,7 @@ func viewClaim(t *task.Task, s *run.Spent, earlier *api.Together) *api.Claim {
 	}
 	v := &api.Claim{
 		Epsilon: new(float64), Delta: p.Delta, Budget: p.Epsilon, Noise: p.Noise, Clip: p.Clip, Adapt: p.Adapt, Rate: t.ClaimedRate(), Population: p.Population,
-		Participations: p.Participations, Distributed: p.Secure(),
+		Participations: p.Participations, Persons: t.Persons(), Distributed: p.Secure(),
 	}
 	if s != nil {
 		v.Epsilon, v.Releases = account.Epsilon(s), int(s.Releases)

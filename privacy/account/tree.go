@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"math/bits"
+	"slices"
 )
 
 // Tree is the tree aggregation of DP-FTRL (Kairouz et al. 2021, section 4): a complete binary
@@ -17,6 +18,8 @@ type Tree struct {
 	// two are at least Separation apart.
 	Participations int
 	Separation     int // 1 is any two steps
+	// Cuts are steps, ascending, after which a new tree begins besides, and Restart counts anew.
+	Cuts []int
 }
 
 // MaxTreeSteps bounds the steps of a tree.
@@ -36,6 +39,8 @@ func (t Tree) Validate() error {
 		return fmt.Errorf("steps is %d, want 1 <= steps <= %d", t.Steps, MaxTreeSteps)
 	case t.Restart < 0:
 		return fmt.Errorf("restart is %d, want the steps of a tree, or 0 for one tree", t.Restart)
+	case !slices.IsSorted(t.Cuts) || len(t.Cuts) > 0 && t.Cuts[0] < 0:
+		return fmt.Errorf("cuts is %v, want steps, ascending", t.Cuts)
 	case t.Participations < 0:
 		return fmt.Errorf("participations is %d, want the number of steps that a participant may take part in, or 0 for any", t.Participations)
 	case t.Separation < 1:
@@ -80,13 +85,19 @@ func (t Tree) Sensitivity() (float64, error) {
 // is a sum of powers of two. Of an incomplete block the highest level is left, as it holds
 // one participation.
 func (t Tree) trees(block int) []int {
-	restart := t.Restart
-	if restart == 0 {
-		restart = t.Steps
-	}
 	var levels []int
-	for left := t.Steps; left > 0; left -= restart {
-		n := min(left, restart)
+	for done := 0; done < t.Steps; {
+		n := t.Steps - done
+		if t.Restart > 0 {
+			n = min(n, t.Restart)
+		}
+		for _, cut := range t.Cuts {
+			if cut > done {
+				n = min(n, cut-done)
+				break
+			}
+		}
+		done += n
 		blocks := n >> block
 		for l := bits.Len(uint(blocks)) - 1; l >= 0; l-- {
 			if blocks>>l&1 == 1 {

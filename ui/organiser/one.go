@@ -381,7 +381,11 @@ func (c *Run) privacyWords() string {
 		words += fmt.Sprintf("; each of %d members in a round with probability %g, in secret", v.Population, v.Rate)
 	}
 	if v.Participations > 0 {
-		words += fmt.Sprintf("; %s, each participant in %d rounds at most", kind, v.Participations)
+		who := "number of the run"
+		if v.Persons {
+			who = "person"
+		}
+		words += fmt.Sprintf("; %s, each %s in %d rounds at most", kind, who, v.Participations)
 	}
 	if v.Budget > 0 {
 		words += fmt.Sprintf("; budget %g", v.Budget)
