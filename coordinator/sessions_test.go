@@ -4,6 +4,7 @@ import (
 	"crypto/tls"
 	"fmt"
 	"os"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -24,13 +25,24 @@ func BenchmarkSessions(b *testing.B) {
 	for _, secure := range []bool{false, true} {
 		b.Run(fmt.Sprintf("tls=%v", secure), func(b *testing.B) {
 			for b.Loop() {
-				seconds, idle := sessions(b, 5000, 2000, secure)
+				seconds, idle, _ := sessions(b, 5000, 2000, secure, 0)
 				b.ReportMetric(seconds, "s/2000-joins")
 				b.ReportMetric(idle, "MB/5000-idle")
 			}
 			b.ReportMetric(0, "ns/op")
 		})
 	}
+}
+
+// BenchmarkPings reports what pings of an idle participant take of a core of the coordinator,
+// a separate process: 5,000 of them answer for a minute.
+func BenchmarkPings(b *testing.B) {
+	const total = 5000
+	for b.Loop() {
+		_, _, cores := sessions(b, total, total, false, time.Minute)
+		b.ReportMetric(1000*cores/total, "ms-core/s")
+	}
+	b.ReportMetric(0, "ns/op")
 }
 
 // TestManySessions checks the bound on the memory of idle sessions. Their speed is
@@ -44,15 +56,16 @@ func TestManySessions(t *testing.T) {
 	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &files); err != nil || files.Cur < uint64(total)+100 {
 		t.Skipf("this system allows %d open files, and %d sessions need one each (%v)", files.Cur, total, err)
 	}
-	_, idle := sessions(t, total, total, false)
+	_, idle, _ := sessions(t, total, total, false, 0)
 	if idle > bound {
 		t.Errorf("%d idle sessions take %.0f MB, want at most %.0f", total, idle, bound)
 	}
 }
 
 // sessions joins total participants to a coordinator. It returns the seconds that
-// the first of them took, and the megabytes that all of them hold.
-func sessions(t testing.TB, total, first int, secure bool) (seconds, megabytes float64) {
+// the first of them took, the megabytes that all of them hold, and the cores that the
+// coordinator is busy on while they only answer pings, for a time that may be 0.
+func sessions(t testing.TB, total, first int, secure bool, rest time.Duration) (seconds, megabytes, cores float64) {
 	address := freeAddress(t)
 	task := smallTask(t, "min_clients: 3", "min_clients: 10000")
 	c := coordinator(t, "serve", "--addr", address, "--data", t.TempDir(), "--task", task)
@@ -133,5 +146,39 @@ func sessions(t testing.TB, total, first int, secure bool) (seconds, megabytes f
 	some(first)
 	seconds = time.Since(began).Seconds()
 	some(total)
-	return seconds, resident() - before
+	megabytes = resident() - before
+	if rest > 0 {
+		var lost atomic.Int64
+		for _, conn := range conns {
+			conn.SetReadDeadline(time.Time{})
+			go func() {
+				for err := error(nil); err == nil; { // answers pings
+					_, _, err = conn.ReadMessage()
+				}
+				lost.Add(1)
+			}()
+		}
+		used := processorTime(t, c.Process.Pid)
+		time.Sleep(rest)
+		cores = (processorTime(t, c.Process.Pid) - used).Seconds() / rest.Seconds()
+		if n := lost.Load(); n > 0 {
+			t.Errorf("%d of %d participants were lost while they answered pings", n, total)
+		}
+	}
+	return seconds, megabytes, cores
+}
+
+// processorTime returns the time that a process has had on processors.
+func processorTime(t testing.TB, pid int) time.Duration {
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	if err != nil {
+		t.Skipf("the processor time of a process is unknown on this system: %v", err)
+	}
+	_, after, _ := strings.Cut(string(text), ") ") // the name may have spaces
+	var user, system int64
+	// The 14th and 15th field, of which two are before.
+	if _, err := fmt.Sscanf(strings.Join(strings.Fields(after)[11:13], " "), "%d %d", &user, &system); err != nil {
+		t.Fatal(err)
+	}
+	return time.Duration(user+system) * time.Second / 100
 }

@@ -296,8 +296,8 @@ func TestProxyTimeouts(t *testing.T) {
 }
 
 // docs/operating.md shows the files of its folder, and with them the configurations that
-// the tests run, and what to change in them for a prefix. It links those that Prometheus and
-// Grafana read.
+// the tests run, and what to change in them for a prefix. It links pages and those files that
+// Prometheus and Grafana read. The folder cluster has tests of its own.
 func TestProxiesDocumented(t *testing.T) {
 	b, err := os.ReadFile("../docs/operating.md")
 	if err != nil {
@@ -309,12 +309,15 @@ func TestProxiesDocumented(t *testing.T) {
 		t.Fatalf("docs/operating: %d files (%v), want those of the page", len(files), err)
 	}
 	for _, f := range files {
+		if f.IsDir() {
+			continue
+		}
 		text, err := os.ReadFile(filepath.Join("..", "docs", "operating", f.Name()))
 		if err != nil {
 			t.Fatal(err)
 		}
 		switch filepath.Ext(f.Name()) {
-		case ".json", ".yaml":
+		case ".json", ".yaml", ".md":
 			if !strings.Contains(page, "(operating/"+f.Name()+")") {
 				t.Errorf("docs/operating.md does not link docs/operating/%s", f.Name())
 			}
