@@ -294,7 +294,7 @@ func (s *Server) prepareRun(st *study, id string, saved *run.Saved) error {
 		st.room.Invites = &hub.Invites{Key: invite.Key(s.store.Secret()), Uses: s.store}
 	}
 	st.live = live.NewLive()
-	st.room.Live = st.live
+	st.room.Owner = hub.Local{Live: st.live}
 	st.State, st.Present = st.live.State, st.live.Present
 	cfg, err := s.config(st, id, saved)
 	if err != nil {

@@ -36,7 +36,7 @@ import (
 // A Room is where the participants of one task meet.
 type Room struct {
 	Task    string
-	Live    *live.Live
+	Owner   Owner
 	Checker *live.Checker
 	Invites *Invites // nil: no participant needs one
 	MaxBody int64    // largest body of a contribution

@@ -18,7 +18,7 @@ func TestRooms(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := newFixture(t, nil)
 		p := f.join(t)
-		next := &Room{Task: "small", Live: f.room.Live, Checker: f.room.Checker, MaxBody: f.room.MaxBody}
+		next := &Room{Task: "small", Owner: f.room.Owner, Checker: f.room.Checker, MaxBody: f.room.MaxBody}
 		next.Issue(*f.room.Tokens())
 		f.hub.Open(next)
 		if code, why := p.Closed(); code != protocol.CloseFinished || !strings.Contains(why, "another run of the task has begun") {
@@ -52,7 +52,7 @@ func TestRoomsAtOnce(t *testing.T) {
 		for i := range 4 {
 			wait.Go(func() {
 				for range 20 {
-					r := &Room{Task: fmt.Sprint("task-", i), Live: f.room.Live, Checker: f.room.Checker, MaxBody: f.room.MaxBody}
+					r := &Room{Task: fmt.Sprint("task-", i), Owner: f.room.Owner, Checker: f.room.Checker, MaxBody: f.room.MaxBody}
 					r.Issue(*f.room.Tokens())
 					f.hub.Open(r)
 					time.Sleep(time.Millisecond)
