@@ -26,6 +26,7 @@ type Offer struct {
 	Packed       Packed          // the same vectors as they came, for the guard; nil if they are not kept
 	Reason       protocol.Reason // why it is rejected; ReasonAccepted if it is valid so far
 	Detail       string
+	Elsewhere    Elsewhere // of the vectors, which are not in Vectors; nil: they are
 
 	number      uint32
 	peer        Peer
@@ -149,6 +150,17 @@ func (o *Offer) Release() {
 		o.release()
 		o.release = nil
 	}
+}
+
+// vectors returns the vectors of the offer, of which packed is what came, until they are released.
+func (o *Offer) vectors(packed Packed) (vectors [][]float32, release func(), err error) {
+	if o.Elsewhere == nil {
+		return o.Vectors, func() {}, nil
+	}
+	if packed == nil {
+		return nil, nil, errors.New("the edge that has it keeps no contributions")
+	}
+	return packed.Unpack()
 }
 
 // Announce reports whether the body that c has or announces is wanted. If not, c is
