@@ -192,8 +192,10 @@ func (c *cluster) model() (version uint64, hash [32]byte) {
 func TestClusterPlacement(t *testing.T) {
 	const rounds = 3
 	for name, edit := range map[string]func(*run.Config, *strategy.Config){
-		"fedavg":   nil,
-		"adam":     func(_ *run.Config, s *strategy.Config) { s.Server, s.ServerLR, s.ServerMomentum, s.ServerBeta2, s.ServerTau = "adam", .01, .9, .99, 1e-3 },
+		"fedavg": nil,
+		"adam": func(_ *run.Config, s *strategy.Config) {
+			s.Server, s.ServerLR, s.ServerMomentum, s.ServerBeta2, s.ServerTau = "adam", .01, .9, .99, 1e-3
+		},
 		"scaffold": func(c *run.Config, s *strategy.Config) { s.Correction, c.Sums = "scaffold", 2 },
 		"median":   func(_ *run.Config, s *strategy.Config) { s.Combine = "median" },
 	} {
