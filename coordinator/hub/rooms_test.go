@@ -72,3 +72,32 @@ func TestRoomsAtOnce(t *testing.T) {
 		f.join(t)
 	})
 }
+
+// A room whose run goes elsewhere sends its participants away so that they come back, and who comes
+// meanwhile too; once another owner is there they go on as the same participants.
+func TestVacate(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFixture(t, nil)
+		var owner Switch
+		local := f.room.Owner
+		f.room.Owner = &owner
+		owner.Set(local)
+		p := f.join(t)
+		owner.Set(Vacant{})
+		f.hub.Vacate(f.room, "moved")
+		if code, text := p.Closed(); code != protocol.CloseShutdown || text != "moved" || !code.Reconnect() {
+			t.Errorf("closed with %v: %s", code, text)
+		}
+		late := f.connect(t)
+		late.Send(hubtest.Hello("small"))
+		if code, text := late.Closed(); code != protocol.CloseShutdown || text != vacantText {
+			t.Errorf("who comes meanwhile is closed with %v: %s", code, text)
+		}
+		owner.Set(local)
+		h := hubtest.Hello("small")
+		h.ResumeToken = p.Welcome.ResumeToken
+		if back := f.connect(t).Join(h); back.Welcome.Participant != p.Welcome.Participant {
+			t.Errorf("it comes back as participant %d, was %d", back.Welcome.Participant, p.Welcome.Participant)
+		}
+	})
+}

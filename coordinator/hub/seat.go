@@ -1,6 +1,8 @@
 package hub
 
 import (
+	"sync/atomic"
+
 	"fedtab/coordinator/live"
 	"fedtab/protocol"
 	"fedtab/run"
@@ -43,6 +45,41 @@ type Joining struct {
 	// it has in this process, nil if none. It returns what is to be told whether it has
 	// joined.
 	Inherit func(older run.Peer) (settle func(joined bool), err error)
+}
+
+// Vacant is the Owner of a run that nobody drives at the moment. Who would join is told so, and
+// reconnects.
+type Vacant struct{}
+
+const vacantText = "no process of the coordinator drives this run at the moment: reconnect"
+
+// Seat implements Owner.
+func (Vacant) Seat(run.Peer) Seat { return vacantSeat{} }
+
+type vacantSeat struct{}
+
+func (vacantSeat) Join(Joining) (uint32, error) {
+	return 0, closeError(protocol.CloseShutdown, "%s", vacantText)
+}
+func (vacantSeat) Receive(protocol.Message, run.Entry) {}
+func (vacantSeat) Wanted(*protocol.Contribution) bool  { return false }
+func (vacantSeat) Offer(o *run.Offer)                  { o.Release() }
+func (vacantSeat) Book(...run.Entry)                   {}
+func (vacantSeat) Leave(run.Parting)                   {}
+func (vacantSeat) Revoke(func())                       {}
+
+// Switch is an Owner whose place another may take: whoever has a seat already keeps it where it is.
+type Switch struct{ now atomic.Pointer[Owner] }
+
+// Set has those who come from now on take seats at o.
+func (s *Switch) Set(o Owner) { s.now.Store(&o) }
+
+// Seat implements Owner. Before the first Set the run is vacant.
+func (s *Switch) Seat(p run.Peer) Seat {
+	if o := s.now.Load(); o != nil {
+		return (*o).Seat(p)
+	}
+	return Vacant{}.Seat(p)
 }
 
 // Local is the Owner of a run that this process drives.
