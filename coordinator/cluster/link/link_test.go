@@ -65,7 +65,7 @@ func newCluster(t *testing.T, edges int, edit func(*run.Config, *strategy.Config
 	if err != nil {
 		t.Fatal(err)
 	}
-	c := &cluster{t: t, live: live.NewLive(), parameters: model.Layout().Size, lost: make(chan struct{}, 10)}
+	c := &cluster{t: t, live: live.NewLive(), lost: make(chan struct{}, 10)}
 	tokens := hub.Tokens{Secret: make([]byte, 32), Run: "small-1", Life: protocol.TokenLife}
 	cfg := run.Config{
 		ID: "small-1", Seed: 1, OrderSeed: 1, Model: model, ResumeGrace: 5 * time.Second, Metered: true, Token: tokens.Make, TokenLife: tokens.Life,
@@ -75,7 +75,8 @@ func newCluster(t *testing.T, edges int, edit func(*run.Config, *strategy.Config
 	if edit != nil {
 		edit(&cfg, &sc)
 	}
-	if cfg.Strategy, err = strategy.New(sc, strategy.Setup{Seed: 1, MinCohort: 2, Parameters: c.parameters}); err != nil {
+	c.parameters = cfg.Model.Layout().Size
+	if cfg.Strategy, err = strategy.New(sc, strategy.Setup{Seed: 1, MinCohort: 2, Parameters: c.parameters, Convex: true}); err != nil {
 		t.Fatal(err)
 	}
 	var hosts []*Host
