@@ -105,12 +105,18 @@ func one(r sql.Result, err, none error) error {
 
 // ReserveParticipants implements run.Journal.
 func (s *Store) ReserveParticipants(id string, limit uint32) error {
+	if s.via != nil {
+		return s.via.ReserveParticipants(id, limit)
+	}
 	r, err := s.reserve.Exec(limit, id)
 	return s.journal(wrap(one(r, err, fmt.Errorf("run %w", ErrNotFound)), "run %s: reserve participants below %d", id, limit))
 }
 
 // Depart implements run.Journal. To record a participant again is no error.
 func (s *Store) Depart(id string, participants []uint32, at time.Time) error {
+	if s.via != nil {
+		return s.via.Depart(id, participants, at)
+	}
 	err := transact(s.write, func(tx *sql.Tx) error {
 		depart := tx.Stmt(s.depart)
 		for _, p := range participants {
@@ -125,6 +131,9 @@ func (s *Store) Depart(id string, participants []uint32, at time.Time) error {
 
 // OpenRound implements run.Journal.
 func (s *Store) OpenRound(id string, o run.OpenRound) error {
+	if s.via != nil {
+		return s.via.OpenRound(id, o)
+	}
 	r, err := s.openRound.Exec(id, o.Round, o.Order, o.Base, timeText(o.Opened), timeText(o.Deadline), list(o.Cohort), list(o.Weights), o.State)
 	return s.journal(wrap(one(r, err, fmt.Errorf("committed round %w", ErrExists)), "run %s: open round %d", id, o.Round))
 }
@@ -132,6 +141,9 @@ func (s *Store) OpenRound(id string, o run.OpenRound) error {
 // Sum implements run.Journal. Sums of earlier attempts go in the same transaction. The same sum may
 // be written again; another of its group is refused.
 func (s *Store) Sum(id string, sum run.Sum) error {
+	if s.via != nil {
+		return s.via.Sum(id, sum)
+	}
 	err := transact(s.write, func(tx *sql.Tx) error {
 		if _, err := tx.Stmt(s.pruneSums).Exec(id, 0, sum.Order); err != nil {
 			return err
@@ -154,6 +166,9 @@ func (s *Store) Sum(id string, sum run.Sum) error {
 // caller that could not know whether the first attempt reached the disk may
 // repeat it.
 func (s *Store) Commit(id string, c run.Commit) error {
+	if s.via != nil {
+		return s.via.Commit(id, c)
+	}
 	blob, err := modelBytes(&c)
 	if err == nil {
 		err = transact(s.write, func(tx *sql.Tx) error { return s.commit(tx, id, c, blob) })
@@ -248,6 +263,9 @@ func (s *Store) retain(tx *sql.Tx, id string, newest uint64) error {
 
 // Evaluate implements run.Journal.
 func (s *Store) Evaluate(id string, e run.Evaluation) error {
+	if s.via != nil {
+		return s.via.Evaluate(id, e)
+	}
 	var participants, spread, file any
 	if e.Participants > 0 {
 		participants = e.Participants
@@ -317,6 +335,9 @@ func (f *fileFigures) figures() *learn.Figures {
 
 // Constants implements run.Journal.
 func (s *Store) Constants(id string, c data.Constants) error {
+	if s.via != nil {
+		return s.via.Constants(id, c)
+	}
 	err := transact(s.write, func(tx *sql.Tx) error { return setConstants(tx, id, c) })
 	return s.journal(wrap(err, "run %s: store constants", id))
 }
@@ -332,6 +353,9 @@ func setConstants(tx *sql.Tx, id string, c data.Constants) error {
 
 // Finish implements run.Journal. A run that is over stays as it ended, and is not paused.
 func (s *Store) Finish(id, reason string, at time.Time) error {
+	if s.via != nil {
+		return s.via.Finish(id, reason, at)
+	}
 	r, err := s.write.Exec(`UPDATE runs SET finished_at = coalesce(finished_at, ?), finish_reason = coalesce(finish_reason, ?), paused_at = NULL, pause_reason = NULL WHERE id = ?`,
 		timeText(at), reason, id)
 	return s.journal(wrap(one(r, err, fmt.Errorf("run %w", ErrNotFound)), "run %s: finish", id))
@@ -339,18 +363,27 @@ func (s *Store) Finish(id, reason string, at time.Time) error {
 
 // Pause implements run.Journal.
 func (s *Store) Pause(id, reason string, at time.Time) error {
+	if s.via != nil {
+		return s.via.Pause(id, reason, at)
+	}
 	r, err := s.write.Exec(`UPDATE runs SET paused_at = ?, pause_reason = ? WHERE id = ?`, timeText(at), reason, id)
 	return s.journal(wrap(one(r, err, fmt.Errorf("run %w", ErrNotFound)), "run %s: pause", id))
 }
 
 // Resume implements run.Journal.
 func (s *Store) Resume(id string) error {
+	if s.via != nil {
+		return s.via.Resume(id)
+	}
 	r, err := s.write.Exec(`UPDATE runs SET paused_at = NULL, pause_reason = NULL WHERE id = ?`, id)
 	return s.journal(wrap(one(r, err, fmt.Errorf("run %w", ErrNotFound)), "run %s: resume", id))
 }
 
 // Log implements run.Journal.
 func (s *Store) Log(id string, entries []run.LogEntry, ledger run.Ledger) error {
+	if s.via != nil {
+		return s.via.Log(id, entries, ledger)
+	}
 	err := transact(s.write, func(tx *sql.Tx) error {
 		log := tx.Stmt(s.log)
 		for _, e := range entries {
@@ -397,6 +430,9 @@ func (s *Store) Limit(bytes int64) error {
 // Pin keeps the parameters of a version for ever, or no longer. Its error wraps ErrNotFound
 // if there is no such version, or ErrNotKept if its parameters have been taken away.
 func (s *Store) Pin(id string, version uint64, pinned bool) error {
+	if s.via != nil {
+		return s.via.Pin(id, version, pinned)
+	}
 	r, err := s.write.Exec(`UPDATE models SET pinned = ? WHERE run = ? AND version = ? AND (parameters IS NOT NULL OR NOT ?)`, pinned, id, version, pinned)
 	if err = one(r, err, ErrNotKept); errors.Is(err, ErrNotKept) {
 		var there bool

@@ -47,6 +47,12 @@ const (
 // A Store is an open data directory. Its methods may be called from several
 // goroutines; writes take turns, reads do not wait for them.
 type Store struct {
+	*database
+	via Recorder // takes what is written instead; nil: nothing does
+}
+
+// database is what an open data directory has, whoever writes to it.
+type database struct {
 	lock   *flock.Flock
 	write  *sql.DB // one connection
 	read   *sql.DB
@@ -80,7 +86,7 @@ func Open(dir, build string) (*Store, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Store{lock: lock, path: filepath.Join(dir, File), copying: make(chan struct{}, 1)}
+	s := &Store{database: &database{lock: lock, path: filepath.Join(dir, File), copying: make(chan struct{}, 1)}}
 	if err := s.open(s.path, build); err != nil {
 		s.Close()
 		return nil, err
@@ -349,6 +355,14 @@ func (s *Store) Close() error {
 		s.closed = wrap(errors.Join(errs...), "close the database")
 	})
 	return s.closed
+}
+
+// Via has a recorder take what is written from now on, instead of the database, and returns
+// the Store by which that is written to the database in the end. It is called before there is
+// another goroutine.
+func (s *Store) Via(r Recorder) (local *Store) {
+	s.via = r
+	return &Store{database: s.database}
 }
 
 // Secret returns the 32 random bytes that resume tokens are made with. They
