@@ -176,9 +176,13 @@ func (s *Store) Commit(id string, c run.Commit) error {
 	return s.journal(wrap(err, "run %s: commit round %d", id, c.Round))
 }
 
-// modelBytes returns the parameters of a commit as they are stored. A hash of others would
+// modelBytes returns the parameters of a commit as they are stored, nil for one without: only its
+// hash and figures are kept. A hash of others would
 // keep them from being loaded again.
 func modelBytes(c *run.Commit) ([]byte, error) {
+	if c.Params == nil {
+		return nil, nil
+	}
 	blob := vectorBytes(c.Params)
 	if got := sha256.Sum256(blob); got != c.Hash {
 		return nil, fmt.Errorf("%w: %x, want the commit's %x", errHash, got, c.Hash)
@@ -201,7 +205,7 @@ func (s *Store) commit(tx *sql.Tx, id string, c run.Commit, blob []byte) error {
 		return wrap(err, "store figures")
 	}
 	snapshot := c.Snapshot
-	if snapshot == nil {
+	if snapshot == nil && blob != nil {
 		snapshot = []byte{} // NULL is for what is no longer kept
 	}
 	if _, err := tx.Stmt(s.insertModel).Exec(id, c.Round, hex.EncodeToString(c.Hash[:]), len(c.Params), snapshot, blob); err != nil {
@@ -384,20 +388,41 @@ func (s *Store) Log(id string, entries []run.LogEntry, ledger run.Ledger) error 
 	if s.via != nil {
 		return s.via.Log(id, entries, ledger)
 	}
+	return s.journal(wrap(transact(s.write, func(tx *sql.Tx) error { return s.logEntries(tx, id, entries, ledger) }), "run %s", id))
+}
+
+// LogOnce is Log, and records a value under a key (SetMeta) in the same transaction. It does nothing
+// if the key has that value: the entries are there.
+func (s *Store) LogOnce(id string, entries []run.LogEntry, ledger run.Ledger, key, value string) error {
 	err := transact(s.write, func(tx *sql.Tx) error {
-		log := tx.Stmt(s.log)
-		for _, e := range entries {
-			if _, err := log.Exec(id, timeText(e.At), e.Round, e.Participant, e.Kind, e.Detail); err != nil {
-				return wrap(err, "log %q", e.Kind)
-			}
-			if err := s.mention(tx, id, e); err != nil {
-				return wrap(err, "log %q", e.Kind)
-			}
+		var was string
+		if err := tx.QueryRow(`SELECT value FROM meta WHERE key = ?`, key).Scan(&was); err != nil && !errors.Is(err, sql.ErrNoRows) {
+			return err
 		}
-		_, err := tx.Stmt(s.keepLedger).Exec(account.Ledger(&ledger), ledger.Up, ledger.Down, id)
-		return wrap(err, "store ledger")
+		if was == value {
+			return nil
+		}
+		if err := s.logEntries(tx, id, entries, ledger); err != nil {
+			return err
+		}
+		_, err := tx.Exec(setMeta, key, value)
+		return wrap(err, "record %s", key)
 	})
 	return s.journal(wrap(err, "run %s", id))
+}
+
+func (s *Store) logEntries(tx *sql.Tx, id string, entries []run.LogEntry, ledger run.Ledger) error {
+	log := tx.Stmt(s.log)
+	for _, e := range entries {
+		if _, err := log.Exec(id, timeText(e.At), e.Round, e.Participant, e.Kind, e.Detail); err != nil {
+			return wrap(err, "log %q", e.Kind)
+		}
+		if err := s.mention(tx, id, e); err != nil {
+			return wrap(err, "log %q", e.Kind)
+		}
+	}
+	_, err := tx.Stmt(s.keepLedger).Exec(account.Ledger(&ledger), ledger.Up, ledger.Down, id)
+	return wrap(err, "store ledger")
 }
 
 // mention enters an event in the sums of its participant.

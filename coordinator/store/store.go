@@ -378,8 +378,10 @@ func (s *Store) Meta(key string) (value string, err error) {
 	return value, wrap(err, "%s", key)
 }
 
+const setMeta = `INSERT OR REPLACE INTO meta VALUES (?, ?)`
+
 // SetMeta records a value of the whole database under a key.
 func (s *Store) SetMeta(key, value string) error {
-	_, err := s.write.Exec(`INSERT OR REPLACE INTO meta VALUES (?, ?)`, key, value)
+	_, err := s.write.Exec(setMeta, key, value)
 	return wrap(err, "record %s", key)
 }
