@@ -51,7 +51,7 @@ const format = "1"
 // Limits of what a cluster waits for.
 const (
 	connectTimeout = 5 * time.Second
-	setupTimeout   = 20 * time.Second
+	setupTimeout   = 30 * time.Second
 	leaseTTL       = 4 * time.Second // without being renewed
 )
 
@@ -105,29 +105,55 @@ func Open(ctx context.Context, cfg Config) (*Cluster, error) {
 	if c.js, err = jetstream.New(c.nc); err != nil {
 		return fail(fmt.Errorf("--cluster %s: %w", cfg.URL, err))
 	}
+	// Servers that have just been started have no leader for some seconds.
+	for {
+		try, stop := context.WithTimeout(ctx, tryTimeout)
+		err = c.setUp(try)
+		if stop(); err == nil {
+			return c, nil
+		}
+		if !passing(err) {
+			return fail(err)
+		}
+		select {
+		case <-ctx.Done():
+			return fail(fmt.Errorf("%w: want as many servers as there are replicas, all of them started", err))
+		case <-time.After(250 * time.Millisecond):
+		}
+	}
+}
+
+// setUp opens what there is of the cluster, or makes it.
+func (c *Cluster) setUp(ctx context.Context) error {
 	if _, err := c.js.AccountInfo(ctx); err != nil {
-		return fail(fmt.Errorf("--cluster %s: %s", cfg.URL, jetstreamWords(err)))
+		return fmt.Errorf("--cluster %s: %w", c.cfg.URL, jetstreamWords(err))
 	}
 	if err := c.durable(); err != nil {
-		return fail(err)
+		return err
 	}
 	found, err := c.find(ctx)
 	if err != nil {
-		return fail(err)
+		return err
 	}
 	if !found {
-		if cfg.ID != "" {
-			return fail(fmt.Errorf("--cluster %s: there is no cluster %s, and this node's database belongs to one: want its servers, or another --data", cfg.URL, cfg.Name))
+		if c.cfg.ID != "" {
+			return fmt.Errorf("--cluster %s: there is no cluster %s, and this node's database belongs to one: want its servers, or another --data", c.cfg.URL, c.cfg.Name)
 		}
 		if err := c.create(ctx); err != nil {
-			return fail(err)
+			return err
 		}
 	}
-	if err := c.identify(ctx); err != nil {
-		return fail(err)
-	}
-	return c, nil
+	return c.identify(ctx)
 }
+
+// passing reports whether an error of servers is one of their start, or of an election.
+func passing(err error) bool {
+	var api *jetstream.APIError
+	return errors.As(err, &api) && (api.Code == 503 || api.ErrorCode == noPeers || api.ErrorCode == jetstream.ErrorCode(10074)) || errors.Is(err, context.DeadlineExceeded) || errors.Is(err, nats.ErrNoResponders)
+}
+
+// noPeers is JetStream's code for fewer servers than replicas.
+const noPeers = jetstream.ErrorCode(10005)
 
 // Close ends the connection.
 func (c *Cluster) Close() {
@@ -200,11 +226,16 @@ func connectWords(err error) string {
 }
 
 // jetstreamWords says why there is no JetStream.
-func jetstreamWords(err error) string {
-	if errors.Is(err, jetstream.ErrJetStreamNotEnabled) || errors.Is(err, jetstream.ErrJetStreamNotEnabledForAccount) || errors.Is(err, nats.ErrNoResponders) {
-		return "the server has no JetStream for this account: want jetstream {} in its configuration, with sync_interval: always"
+func jetstreamWords(err error) error {
+	if without(err) {
+		return errors.New("the server has no JetStream for this account: want jetstream {} in its configuration, with sync_interval: always")
 	}
-	return "JetStream does not answer: " + err.Error()
+	return fmt.Errorf("JetStream does not answer: %w", err)
+}
+
+// without reports whether an error says that there is no JetStream.
+func without(err error) bool {
+	return errors.Is(err, jetstream.ErrJetStreamNotEnabled) || errors.Is(err, jetstream.ErrJetStreamNotEnabledForAccount) || errors.Is(err, nats.ErrNoResponders)
 }
 
 // older reports whether a version is older than another: 2.9.1 than 2.12.

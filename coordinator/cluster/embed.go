@@ -1,7 +1,6 @@
 package cluster
 
 import (
-	"errors"
 	"fmt"
 	"net/url"
 	"path/filepath"
@@ -75,22 +74,6 @@ func (e *Embedded) URL() string { return e.server.ClientURL() }
 
 // Servers is the number of servers that are to be there.
 func (e *Embedded) Servers() int { return e.of }
-
-// Await waits until the servers have chosen a leader: without one there is no JetStream.
-func (e *Embedded) Await(patience time.Duration) error {
-	if e.of == 1 {
-		return nil
-	}
-	for end := time.Now().Add(patience); ; {
-		if e.server.JetStreamIsCurrent() && e.server.JetStreamClusterPeers() != nil && len(e.server.JetStreamClusterPeers()) >= e.of/2+1 {
-			return nil
-		}
-		if time.Now().After(end) {
-			return errors.New("--cluster: the other servers of this machine do not answer: start them too, each with its number of the same address")
-		}
-		time.Sleep(100 * time.Millisecond)
-	}
-}
 
 // Close stops the server.
 func (e *Embedded) Close() {
