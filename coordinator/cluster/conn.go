@@ -80,7 +80,7 @@ func (c Config) Problems() (all []string) {
 	bad(nameRule.MatchString(c.Name), "--cluster-name: %q, want 1 to 32 of a-z, 0-9 and -", c.Name)
 	bad(c.Node != "" && len(c.Node) <= 64 && !strings.ContainsAny(c.Node, " \t\r\n.*>"), "--cluster-node: %q, want a name of up to 64 characters without spaces, dots, * and >", c.Node)
 	bad(c.Replicas >= 1 && c.Replicas <= 5 && c.Replicas%2 == 1, "--cluster-replicas: %d, want 1, 3 or 5", c.Replicas)
-	bad(c.Replicas >= 3 || c.Unsafe || c.Durable, "--cluster-replicas: %d, want 3 or more: with fewer, one disk that is lost loses versions; --cluster-unsafe accepts that", c.Replicas)
+	bad(c.Replicas >= 3 || c.Unsafe || IsEmbed(c.URL), "--cluster-replicas: %d, want 3 or more: with fewer, one disk that is lost loses versions; --cluster-unsafe accepts that", c.Replicas)
 	bad((c.Cert == "") == (c.Key == ""), "--cluster-cert and --cluster-key: one without the other, want both or none")
 	return all
 }

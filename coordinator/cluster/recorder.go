@@ -31,6 +31,12 @@ func NewRecorder(c *Cluster, v *View) *Recorder {
 	return &Recorder{cluster: c, view: v, writers: map[string]*Writer{}, sizes: map[string]int{}}
 }
 
+// Detached returns a recorder that takes nothing, for the database of a node that does not run.
+func Detached() *Recorder { return &Recorder{} }
+
+// errDetached answers who would write to it.
+var errDetached = fmt.Errorf("the database is that of a node of a cluster, which follows the cluster's log: start the node, or give the order at another: %w", run.ErrPermanent)
+
 // Drive has this node write the records of a task, until Yield.
 func (r *Recorder) Drive(task string, w *Writer) {
 	r.mu.Lock()
@@ -50,6 +56,9 @@ func (r *Recorder) Yield(task string) {
 
 // writer returns the writer of a task, or says who drives it.
 func (r *Recorder) writer(task string) (*Writer, error) {
+	if r.cluster == nil {
+		return nil, errDetached
+	}
 	r.mu.Lock()
 	w := r.writers[task]
 	r.mu.Unlock()
@@ -89,6 +98,9 @@ func (r *Recorder) write(task string, o *op) error {
 
 // ofRun writes a record of a run.
 func (r *Recorder) ofRun(o *op) error {
+	if r.cluster == nil {
+		return errDetached
+	}
 	known, ok, err := r.view.store.FindRun(o.ID)
 	if err != nil {
 		return err
@@ -101,6 +113,9 @@ func (r *Recorder) ofRun(o *op) error {
 
 // ofAll writes a record of no task.
 func (r *Recorder) ofAll(o *op) error {
+	if r.cluster == nil {
+		return errDetached
+	}
 	body, err := encode(o)
 	if err != nil {
 		return err
@@ -138,6 +153,9 @@ func (r *Recorder) await(result <-chan error) error {
 func (r *Recorder) CreateRun(s store.Run) error { return r.write(s.Task, &op{Kind: opCreate, Run: &s}) }
 
 func (r *Recorder) CreateRunFrom(s store.Run, first run.Commit, c *data.Constants) error {
+	if _, err := r.writer(s.Task); err != nil {
+		return err
+	}
 	rest, v := split(first)
 	name, err := r.cluster.put(s.ID, first.Round, v)
 	if err != nil {
@@ -195,6 +213,9 @@ const sweepEvery = 25
 
 // Commit stores the vectors before the record that names them.
 func (r *Recorder) Commit(id string, c run.Commit) error {
+	if r.cluster == nil {
+		return errDetached
+	}
 	rest, v := split(c)
 	name, err := r.cluster.put(id, c.Round, v)
 	if err != nil {
