@@ -46,6 +46,7 @@ type node struct {
 const (
 	catchUpTimeout = 10 * time.Minute       // until the database has what the log has
 	lookEvery      = 250 * time.Millisecond // at who has a lease
+	settleTimeout  = 3 * time.Second        // for what a run has yet to write when its node stops
 	createTimeout  = 30 * time.Second       // until the run of a new task is there
 )
 
@@ -395,7 +396,12 @@ func (s *Server) drive(ctx context.Context, st *study, lease *cluster.Lease) err
 	listener.Close()
 	s.vacate(st)
 	if ctx.Err() != nil {
-		st.live.Settle()
+		settled := make(chan struct{})
+		go func() { st.live.Settle(); close(settled) }()
+		select {
+		case <-settled:
+		case <-time.After(settleTimeout): // the log cannot be written to
+		}
 	}
 	unlink()
 	log.Info("this node drives the run no longer", "run", st.Run(), "reason", err)

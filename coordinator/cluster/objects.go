@@ -56,14 +56,21 @@ func (c *Cluster) put(run string, version uint64, v vectors) (name string, err e
 // get returns an object whose bytes have the hash in its name. The error wraps errNoObject if there
 // is none.
 func (c *Cluster) get(name string) (v vectors, err error) {
-	ctx, cancel := context.WithTimeout(context.Background(), objectTimeout)
-	defer cancel()
-	b, err := c.objects.GetBytes(ctx, name)
-	if errors.Is(err, jetstream.ErrObjectNotFound) {
-		return v, fmt.Errorf("%w: %s", errNoObject, name)
-	}
-	if err != nil {
-		return v, fmt.Errorf("cluster: object %s: %w", name, err)
+	var b []byte
+	// A transfer from a server that has just gone would hang for long: the first tries are short.
+	for patience := objectTimeout / 32; ; patience *= 2 {
+		ctx, cancel := context.WithTimeout(context.Background(), patience)
+		b, err = c.objects.GetBytes(ctx, name)
+		cancel()
+		if err == nil {
+			break
+		}
+		if errors.Is(err, jetstream.ErrObjectNotFound) {
+			return v, fmt.Errorf("%w: %s", errNoObject, name)
+		}
+		if patience >= objectTimeout {
+			return v, fmt.Errorf("cluster: object %s: %w", name, err)
+		}
 	}
 	sum := sha256.Sum256(b)
 	if !strings.HasSuffix(name, "/"+hex.EncodeToString(sum[:])) {

@@ -23,6 +23,10 @@ const (
 	clusterKey  = "cluster"          // identity
 )
 
+// beat is how often the servers tell that they live while there is nothing new: a consumer whose
+// server is gone is made anew after two that have not come.
+const beat = time.Second
+
 // Known returns the identity of the cluster that a database belongs to, empty if to none.
 func Known(s *store.Store) (string, error) { return s.Meta(clusterKey) }
 
@@ -109,7 +113,7 @@ func (v *View) follow(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	messages, err := consumer.Messages(jetstream.PullMaxMessages(256))
+	messages, err := consumer.Messages(jetstream.PullMaxMessages(256), jetstream.PullExpiry(4*beat), jetstream.PullHeartbeat(beat))
 	if err != nil {
 		return err
 	}
@@ -223,13 +227,20 @@ func (v *View) Wait(ctx context.Context, sequence uint64) error {
 	}
 }
 
-// CatchUp waits until all is applied that is in the log now.
+// CatchUp waits until all is applied that is in the log.
 func (v *View) CatchUp(ctx context.Context) error {
-	info, err := v.cluster.stream.Info(ctx)
-	if err != nil {
-		return fmt.Errorf("cluster: %w", err)
+	for {
+		info, err := v.cluster.stream.Info(ctx)
+		if err != nil {
+			return fmt.Errorf("cluster: %w", err)
+		}
+		if v.Position() >= info.State.LastSeq {
+			return nil
+		}
+		if err := v.Wait(ctx, info.State.LastSeq); err != nil {
+			return err
+		}
 	}
-	return v.Wait(ctx, info.State.LastSeq)
 }
 
 // expect returns where the result of the record with an identity will be, which is yet to be
