@@ -16,6 +16,7 @@ import (
 type Embedded struct {
 	server *server.Server
 	of     int
+	dir    string
 }
 
 // embedRule is embed, embed:1/3 or embed:1/3@4222.
@@ -66,7 +67,7 @@ func Embed(address, name, dir string) (*Embedded, error) {
 		s.Shutdown()
 		return nil, fmt.Errorf("--cluster %s: no server on port %d: want a free port there and at %d, or another first port behind @", address, o.Port, port+routesFrom+number-1)
 	}
-	return &Embedded{server: s, of: of}, nil
+	return &Embedded{server: s, of: of, dir: dir}, nil
 }
 
 // URL is where the server is.
@@ -74,6 +75,9 @@ func (e *Embedded) URL() string { return e.server.ClientURL() }
 
 // Servers is the number of servers that are to be there.
 func (e *Embedded) Servers() int { return e.of }
+
+// Dir is the directory of its files.
+func (e *Embedded) Dir() string { return e.dir }
 
 // Close stops the server.
 func (e *Embedded) Close() {
