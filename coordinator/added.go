@@ -110,6 +110,9 @@ func (d *backend) Serve(ctx context.Context, text []byte) (v1.Served, error) {
 	if s == nil {
 		return v1.Served{}, admin.Refuse(http.StatusConflict, "no coordinator serves %s: start one with coordinator serve --data %[1]s --task FILE", d.dir)
 	}
+	if s.node != nil {
+		return v1.Served{}, admin.Refuse(http.StatusConflict, "task %s: a cluster serves the tasks of --task, the same at each node: add it there, and restart one node after the other", t.Name)
+	}
 	end, err := d.wait(ctx, t.Name)
 	if err != nil {
 		return v1.Served{}, err

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"fedtab/coordinator/admin"
+	"fedtab/coordinator/cluster"
 	"fedtab/coordinator/store"
 )
 
@@ -57,6 +58,9 @@ func ask(dir string, f func(c *admin.Client) error) error {
 	s, err := store.Open(dir, build())
 	if err != nil {
 		return err
+	}
+	if id, e := cluster.Known(s); e != nil || id != "" {
+		s.Via(cluster.Detached())
 	}
 	alone := &backend{store: s, dir: dir}
 	err = f(admin.Local(admin.New(admin.Config{Backend: alone, Store: s, Build: build()}).Socket()))

@@ -189,10 +189,16 @@ func (s *Server) replace(st *study, id string, saved *run.Saved) error {
 			st.room.Issue(s.tokens(id))
 		}
 		st.Feed.Reset(next.State(), next.Rounds())
-		next.Start()
+		if !st.live.Held || s.node.drives(st) {
+			next.Start()
+		}
 		st.Feed.Publish(run.Update{State: next.State()})
 	}) {
 		return errStopping()
+	}
+	if lease := st.role.lease.Load(); lease != nil {
+		lease.Tell(id)
+		st.links.end() // edges connect again, to this run
 	}
 	return nil
 }

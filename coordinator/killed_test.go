@@ -40,42 +40,14 @@ func TestServeKilled(t *testing.T) {
 		"{kind: iid, clients: 100}", "{kind: dirichlet, alpha: .1, clients: 100}", ", clip: none, max_weight: .inf", ", max_weight: 1") // a half is above the median
 	random := rand.New(rand.NewPCG(1, 2))
 
-	// What the participants saw and sent.
-	var mu sync.Mutex
-	sent := map[uint64][]byte{}      // blocks by fingerprint
-	bases := map[uint64][]byte{}     // hash of a version, as told
-	runs := map[string]bool{}        // identities of the run
-	newest, back := uint64(0), 0     // version committed, resumed sessions
-	participants := map[int]uint32{} // by client
+	w := newWitness(t)
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
 	ended := make(chan error, 1)
 	go func() {
 		o := swarm.Options{
 			URL: "ws://" + address + "/ws", Task: "small", Clients: 12,
-			OnMessage: func(client int, m protocol.Message, out bool) {
-				mu.Lock()
-				defer mu.Unlock()
-				switch m := m.(type) {
-				case *protocol.Welcome:
-					runs[m.Run] = true
-					if p, ok := participants[client]; ok && p != m.Participant {
-						t.Errorf("participant %d resumed as %d", p, m.Participant)
-					} else if ok {
-						back++
-					}
-					participants[client] = m.Participant
-				case *protocol.Order:
-					if h := bases[m.Base]; h != nil && string(h) != string(m.BaseHash) {
-						t.Errorf("version %d has had two hashes", m.Base)
-					}
-					bases[m.Base] = slices.Clone(m.BaseHash)
-				case *protocol.Contribution:
-					sent[xxhash.Sum64(m.Vectors[0].Block)] = slices.Clone(m.Vectors[0].Block)
-				case *protocol.Status:
-					newest = max(newest, m.Version)
-				}
-			},
+			OnMessage: w.message,
 		}
 		for {
 			_, err := swarm.Run(ctx, o)
@@ -86,8 +58,6 @@ func TestServeKilled(t *testing.T) {
 			return
 		}
 	}()
-	version := func() uint64 { mu.Lock(); defer mu.Unlock(); return newest }
-
 	args := []string{"serve", "--addr", address, "--data", dir, "--task", task}
 	for range kills {
 		c := coordinator(t, args...)
@@ -102,8 +72,8 @@ func TestServeKilled(t *testing.T) {
 	if err := c.Start(); err != nil {
 		t.Fatal(err)
 	}
-	seen := version()
-	waitFor(t, "two more versions", func() bool { return version() >= seen+2 })
+	seen := w.version()
+	waitFor(t, "two more versions", func() bool { return w.version() >= seen+2 })
 	began := time.Now()
 	if err := c.Process.Signal(syscall.SIGTERM); err != nil {
 		t.Fatal(err)
@@ -117,6 +87,64 @@ func TestServeKilled(t *testing.T) {
 		t.Errorf("the swarm: %v", err)
 	}
 
+	versions, bounded := w.check(dir, learn.MLP([]int{28, 28}, []int{hidden}, 10), seed)
+	if bounded == 0 {
+		t.Error("no contribution was clipped")
+	}
+	t.Logf("%d kills, %d versions, %d contributions clipped, %d returns, newest seen %d", kills, versions, bounded, w.back, w.newest)
+}
+
+// witness is what the participants of a swarm saw and sent.
+type witness struct {
+	t  *testing.T
+	mu sync.Mutex
+
+	sent         map[uint64][]byte // blocks by fingerprint
+	bases        map[uint64][]byte // hash of a version, as told
+	runs         map[string]bool   // identities of the run
+	newest       uint64            // version committed
+	back         int               // resumed sessions
+	participants map[int]uint32    // by client
+}
+
+func newWitness(t *testing.T) *witness {
+	return &witness{t: t, sent: map[uint64][]byte{}, bases: map[uint64][]byte{}, runs: map[string]bool{}, participants: map[int]uint32{}}
+}
+
+// version is the newest version that a participant has seen.
+func (w *witness) version() uint64 { w.mu.Lock(); defer w.mu.Unlock(); return w.newest }
+
+// message is told of every message of a swarm.
+func (w *witness) message(client int, m protocol.Message, out bool) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	switch m := m.(type) {
+	case *protocol.Welcome:
+		w.runs[m.Run] = true
+		if p, ok := w.participants[client]; ok && p != m.Participant {
+			w.t.Errorf("participant %d resumed as %d", p, m.Participant)
+		} else if ok {
+			w.back++
+		}
+		w.participants[client] = m.Participant
+	case *protocol.Order:
+		if h := w.bases[m.Base]; h != nil && string(h) != string(m.BaseHash) {
+			w.t.Errorf("version %d has had two hashes", m.Base)
+		}
+		w.bases[m.Base] = slices.Clone(m.BaseHash)
+	case *protocol.Contribution:
+		w.sent[xxhash.Sum64(m.Vectors[0].Block)] = slices.Clone(m.Vectors[0].Block)
+	case *protocol.Status:
+		w.newest = max(w.newest, m.Version)
+	}
+}
+
+// check compares a database with what the participants know: no version that they have seen is lost
+// or was committed twice, and each is its predecessor plus its recorded contributions. It returns the
+// number of versions, and of contributions that count less than their examples.
+func (w *witness) check(dir string, spec learn.Spec, seed uint64) (versions, bounded int) {
+	w.t.Helper()
+	t := w.t
 	s, err := store.Open(dir, "test")
 	if err != nil {
 		t.Fatal(err)
@@ -130,13 +158,13 @@ func TestServeKilled(t *testing.T) {
 		t.Fatal(err)
 	}
 	s.Close()
-	if len(runs) != 1 || !runs[last.ID] {
-		t.Errorf("the participants were in runs %v, want %s alone", slices.Sorted(maps.Keys(runs)), last.ID)
+	if len(w.runs) != 1 || !w.runs[last.ID] {
+		t.Errorf("the participants were in runs %v, want %s alone", slices.Sorted(maps.Keys(w.runs)), last.ID)
 	}
-	if saved.Last == nil || saved.Last.Round < newest {
-		t.Fatalf("version %d was seen, and the database ends with %+v", newest, saved.Last)
+	if saved.Last == nil || saved.Last.Round < w.newest {
+		t.Fatalf("version %d was seen, and the database ends with %+v", w.newest, saved.Last)
 	}
-	made, bounded := recompute(t, dir, learn.MLP([]int{28, 28}, []int{hidden}, 10), seed, sent)
+	made, bounded := recompute(t, dir, spec, seed, w.sent)
 	if made != len(saved.Rounds) {
 		t.Errorf("%d rounds recomputed, the database has %d", made, len(saved.Rounds))
 	}
@@ -147,15 +175,12 @@ func TestServeKilled(t *testing.T) {
 		}
 		hashes[r.Round] = r.Hash
 	}
-	for v, told := range bases {
+	for v, told := range w.bases {
 		if h := hashes[v]; v > 0 && string(told) != string(h[:]) {
 			t.Errorf("version %d was announced with hash %x, and %x was kept", v, told, h)
 		}
 	}
-	if bounded == 0 {
-		t.Error("no contribution was clipped")
-	}
-	t.Logf("%d kills, %d versions, %d contributions clipped, %d returns, newest seen %d", kills, len(saved.Rounds), bounded, back, newest)
+	return len(saved.Rounds), bounded
 }
 
 // recompute computes every version of the only run in dir from the recorded

@@ -21,6 +21,16 @@ import (
 // defaultAdmin is the address of organisers.
 const defaultAdmin = "127.0.0.1:8081"
 
+// hostName is the name of this machine, without its domain: a name of NATS has no dots.
+func hostName() string {
+	name, err := os.Hostname()
+	if err != nil {
+		return ""
+	}
+	name, _, _ = strings.Cut(name, ".")
+	return name
+}
+
 func serveCommand() *cobra.Command {
 	var tasks list
 	var hosts string
@@ -50,6 +60,16 @@ func serveCommand() *cobra.Command {
 	proxies := fs.String("trusted-proxies", quota.LoopbackProxies, "addresses and networks of the reverse proxies that say for whom they ask, separated by commas")
 	countLoopback := fs.Bool("count-loopback", false, "count every loopback address like any other in all limits per address, for tests")
 	fs.Var((*list)(&cfg.Sets), "set", "change a setting of the task, such as stop.rounds=50; only with one task (may be repeated)")
+	fs.StringVar(&cfg.Cluster.URL, "cluster", "", "NATS servers by which several coordinators drive the same runs, nats://HOST:PORT, separated by commas; embed: one in this process, for trials; embed:1/3: server 1 of 3 of this machine, embed:1/3@4222 from another port on (default none: this process is alone)")
+	fs.StringVar(&cfg.Cluster.Name, "cluster-name", "fedtab", "name of the cluster: two on one account need two names")
+	fs.StringVar(&cfg.Cluster.Node, "cluster-node", hostName(), "name of this node, which no other of the cluster has")
+	fs.StringVar(&cfg.Cluster.Creds, "cluster-creds", "", "file of NATS credentials (default none)")
+	fs.StringVar(&cfg.Cluster.CA, "cluster-ca", "", "PEM file of root certificates to check the servers against (default the system's)")
+	fs.StringVar(&cfg.Cluster.Cert, "cluster-cert", "", "PEM file of this node's certificate, if the servers ask for one (default none)")
+	fs.StringVar(&cfg.Cluster.Key, "cluster-key", "", "PEM file of the key of --cluster-cert")
+	fs.StringVar(&cfg.Cluster.SystemCreds, "cluster-system-creds", "", "file of credentials of the system account, by which the node sees whether servers write before they acknowledge (default none)")
+	fs.IntVar(&cfg.Cluster.Replicas, "cluster-replicas", 3, "copies of the log and of versions, each on a server of its own")
+	fs.BoolVar(&cfg.Cluster.Unsafe, "cluster-unsafe", false, "start although servers may lose what they have acknowledged")
 	open := fs.Bool("open", false, "open the page in the browser of this machine")
 	verbose := fs.Bool("verbose", false, "log every round, session and contribution")
 	c.RunE = action(func(ctx context.Context, stdout, stderr io.Writer) error {
@@ -63,6 +83,9 @@ func serveCommand() *cobra.Command {
 			cfg.Listen.ACME.Hosts = strings.Split(hosts, ",")
 		}
 		if ps := cfg.Listen.Problems(); len(ps) > 0 {
+			return usageError("serve: " + strings.Join(ps, "\nserve: "))
+		}
+		if ps := cfg.Cluster.Problems(); cfg.Cluster.URL != "" && len(ps) > 0 {
 			return usageError("serve: " + strings.Join(ps, "\nserve: "))
 		}
 		level := slog.LevelInfo

@@ -21,6 +21,7 @@ import (
 
 	"fedtab/coordinator/access"
 	"fedtab/coordinator/admin"
+	"fedtab/coordinator/cluster"
 	"fedtab/coordinator/dataset"
 	"fedtab/coordinator/hub"
 	"fedtab/coordinator/listen"
@@ -54,7 +55,10 @@ type Config struct {
 	Public string        // address that participants use, empty if it has none
 	Site   string        // file that says who runs the coordinator, empty if there is none
 	Limits hub.Limits    // zero takes hub.DefaultLimits
-	Log    *slog.Logger
+
+	Cluster cluster.Config // its URL is empty where this process is alone
+
+	Log *slog.Logger
 }
 
 // Server is a coordinator: one database, a run for each task, the hub and the
@@ -74,6 +78,7 @@ type Server struct {
 	vouched   bool         // a run goes on because of Config.Moved
 	flagged   []string     // names of the tasks of Config.Tasks
 	web       *web.Studies // as participants see them
+	node      *node        // of a cluster; nil: this process is alone
 	list      atomic.Pointer[[]*study]
 
 	mu       sync.Mutex      // of the list's changes, and of what follows
@@ -109,6 +114,8 @@ type study struct {
 	runs    atomic.Uint64 // run.Runs that were replaced
 	origin  string        // of its run, as in the store
 	added   bool          // its task was added at run time
+	links   links         // to the edges of its run, if this node drives it
+	role    role          // of this node of a cluster
 	leave   func()        // ends the goroutine that owns its run
 }
 
@@ -173,6 +180,9 @@ func (s *Server) open() (err error) {
 	if s.gate, err = access.Open(cfg.Data); err != nil {
 		return err
 	}
+	if err := s.joinCluster(); err != nil {
+		return err
+	}
 	s.gate.Proxies = cfg.Limits.Addresses.Proxies
 	s.backend.store = s.store
 	s.vault = live.NewVault(cfg.Data, protocol.MaxBodies)
@@ -180,7 +190,11 @@ func (s *Server) open() (err error) {
 	s.turns = live.NewTurns(bodiesPerCore*runtime.GOMAXPROCS(0), maxTurn)
 	var rooms []*hub.Room
 	for _, st := range all {
-		if err := s.prepare(st); err != nil {
+		prepare := s.prepare
+		if s.node != nil {
+			prepare = s.enlist
+		}
+		if err := prepare(st); err != nil {
 			return err
 		}
 		s.web.Prepare(&st.Study)
@@ -207,7 +221,7 @@ func (s *Server) open() (err error) {
 		MaxHeaderBytes:               protocol.MaxHeader,
 		ErrorLog:                     slog.NewLogLogger(cfg.Log.Handler(), slog.LevelDebug), // scanners fail TLS handshakes all day
 	}
-	s.admin = admin.New(admin.Config{Backend: s.backend, Store: s.store, Gate: s.gate, Build: build(), Log: cfg.Log})
+	s.admin = admin.New(admin.Config{Backend: s.backend, Store: s.store, Gate: s.gate, Build: build(), Log: cfg.Log, Elsewhere: s.elsewhere()})
 	if err := s.control(); err != nil { // a path may be too long for a socket
 		cfg.Log.Warn("commands cannot reach this coordinator: to give it orders, use the admin address, or stop it first", "error", err)
 	}
@@ -317,8 +331,11 @@ func (s *Server) prepareRun(st *study, id string, saved *run.Saved) error {
 		}
 	}
 	st.live = live.NewLive()
-	st.room.Live = st.live
+	st.room.Owner = hub.Local{Live: st.live}
 	st.State, st.Present = st.live.State, st.live.Present
+	if s.node != nil {
+		s.node.place(st)
+	}
 	cfg, err := s.config(st, id, saved)
 	if err != nil {
 		return err
@@ -327,7 +344,7 @@ func (s *Server) prepareRun(st *study, id string, saved *run.Saved) error {
 		cfg.Log.Info("robust combiner", "combine", t.Strategy.Combine, "participants_at_least", fewest, "of_whom_wrong", t.Strategy.Withstands(fewest))
 	}
 	st.room.Checker.TakeTurns(s.turns)
-	if cfg.Judge != nil {
+	if cfg.Judge != nil || s.node != nil && t.Strategy.Keeps() { // an edge passes them on as they came
 		st.room.Checker.KeepIn(s.vault)
 	} else {
 		cfg.Log.Info("versions are not guarded: no examples to judge them by, or guard: .inf")
@@ -378,10 +395,14 @@ func (s *Server) config(st *study, id string, saved *run.Saved) (run.Config, err
 		Metered: true, Notify: func(u run.Update) {
 			if st.runs.Load() == number { // timers and evaluations of a run outlive its end
 				st.Feed.Publish(u)
+				st.links.publish(u)
 			}
 		},
 	}
 	cfg.Differential = t.Differential(parameters, func(uint64) io.Reader { return rand.Reader }, cuts...)
+	if s.node != nil && !s.node.drives(st) {
+		cfg.Journal = nil // it is shown, and not started
+	}
 	if schema := st.Data.Own; schema != nil {
 		cfg.Own = &run.Own{Fewest: t.Data.Examples.Participants, Schema: schema, Holdouts: t.Holdouts(), Known: func(c data.Constants) {
 			if err := st.Data.SetConstants(c); err != nil {
@@ -450,6 +471,9 @@ func (s *Server) Run(ctx context.Context) error {
 	lives, stopLives := context.WithCancel(context.Background())
 	defer stopLives()
 	s.startAll(lives)
+	if err := s.serveNode(lives); err != nil {
+		return err
+	}
 	// Event streams last until the server stops, so requests get a context
 	// that ends then.
 	requests, stopRequests := context.WithCancel(context.Background())
@@ -465,6 +489,7 @@ func (s *Server) Run(ctx context.Context) error {
 	s.mu.Lock()
 	s.stopping = true
 	s.mu.Unlock()
+	s.handOver()
 	deadline, cancel := context.WithTimeout(context.Background(), shutdownTimeout)
 	defer cancel()
 	if e := s.hub.Shutdown(deadline); e != nil {
@@ -504,6 +529,9 @@ func (s *Server) close() {
 	}
 	if s.vault != nil {
 		s.vault.Close()
+	}
+	if s.node != nil {
+		s.node.close()
 	}
 	if s.store != nil {
 		if err := s.store.Close(); err != nil {

@@ -21,6 +21,7 @@ type attempt struct {
 	examples uint64
 	weight   float64
 
+	partials      partials // of edges
 	contributions []Contribution
 	parts         []part    // what was added, for the guard
 	norms         []float64 // of the contributions
@@ -67,9 +68,10 @@ func (r *Run) bound(adds int) float64 {
 
 // newAttempt returns empty sums, sized so that no count can overflow.
 func (r *Run) newAttempt() (*attempt, error) {
-	a := &attempt{}
+	r.attempts++
+	a := &attempt{partials: partials{number: r.attempts, bound: r.bound(MaxParticipants)}}
 	for range max(r.cfg.Sums, 1) {
-		sum, err := combine.NewSum(r.n, r.bound(MaxParticipants))
+		sum, err := combine.NewSum(r.n, a.partials.bound)
 		if err != nil {
 			return nil, fmt.Errorf("run %s: %w", r.cfg.ID, err)
 		}
@@ -124,9 +126,11 @@ func (c *accepted) drop() {
 // something is still being added to them.
 func (r *Run) nextAttempt() {
 	r.attempt.dropParts()
+	r.attempt.forgetPartials()
 	if r.attempt.adding == 0 {
+		r.attempts++
+		*r.attempt = attempt{sums: r.attempt.sums, partials: partials{number: r.attempts}}
 		r.resetSums(MaxParticipants)
-		*r.attempt = attempt{sums: r.attempt.sums}
 		return
 	}
 	a, err := r.newAttempt()
@@ -138,8 +142,9 @@ func (r *Run) nextAttempt() {
 
 // resetSums empties the sums and sizes them for a number of contributions.
 func (r *Run) resetSums(adds int) {
+	r.attempt.partials.bound = r.bound(adds)
 	for _, sum := range r.attempt.sums {
-		if err := sum.Reset(r.bound(adds)); err != nil {
+		if err := sum.Reset(r.attempt.partials.bound); err != nil {
 			panic(err) // New has made one with the largest bound
 		}
 	}
@@ -189,14 +194,15 @@ func (r *Run) accept(h strategy.Handle) (*Offer, accepted) {
 func (r *Run) add(e strategy.Add) {
 	var vectors [][]float32
 	var c accepted
+	var place Elsewhere
 	release := func() {}
 	if k := r.kept[e.Handle]; k != nil {
 		delete(r.kept, e.Handle)
-		vectors, c = k.vectors, k.accepted
+		vectors, c, place = k.vectors, k.accepted, k.place
 	} else {
 		var offer *Offer
 		offer, c = r.accept(e.Handle)
-		vectors, release = offer.Vectors, offer.Release
+		vectors, release, place = offer.Vectors, offer.Release, offer.Elsewhere
 	}
 	multiplied := c.Scale
 	c.Scale, c.Counted = multiplied*e.Scale, e.Weight
@@ -206,6 +212,10 @@ func (r *Run) add(e strategy.Add) {
 	}
 	a.count(c)
 	a.parts = append(a.parts, part{c, e, multiplied})
+	if place != nil {
+		a.addElsewhere(place, e.Scale, e.Weight)
+		return
+	}
 	a.pending = append(a.pending, addition{vectors, e.Scale, e.Weight, release})
 	if a.adding == 0 {
 		r.addPending(a)

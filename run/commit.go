@@ -52,9 +52,10 @@ var commitSteps = [...]struct {
 	{"hash", (*Run).hashVersion},
 }
 
-// commitWhenAdded starts the commit once no addition is pending.
+// commitWhenAdded starts the commit once no addition is pending, and all that was added at edges
+// has come.
 func (r *Run) commitWhenAdded(a *attempt) {
-	if a.commit == nil || a.adding > 0 {
+	if a.commit == nil || a.adding > 0 || r.gather(a) {
 		return
 	}
 	c := &commit{Commit: *a.commit, attempt: a, state: r.down.state, published: r.down.params}

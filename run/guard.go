@@ -277,32 +277,36 @@ func (r *Run) accuse(c accepted, why error) {
 // judgeAlone evaluates the base plus one contribution, and forgets it.
 func (r *Run) judgeAlone(e strategy.Judge) {
 	offer, c := r.accept(e.Handle)
-	c.drop()
 	if r.guard.evaluate == nil || e.Guard == 0 {
+		c.drop()
 		offer.Release()
 		r.step(strategy.Judged{Client: e.Client, Good: true})
 		return
 	}
-	base, delta := r.down.params, offer.Vectors[0]
-	var good bool
+	base := r.down.params
+	verdict := "bad"
 	r.env.Compute(func() {
+		vectors, release, err := offer.vectors(c.packed)
+		if err != nil {
+			verdict = "not to be had: " + err.Error()
+			return
+		}
+		defer release()
 		params := slices.Clone(base)
-		for i, d := range delta {
+		for i, d := range vectors[0] {
 			params[i] += float32(e.Scale * float64(d))
 		}
-		loss := r.guard.evaluate(params).Figures().Loss
-		good = loss <= e.Guard*r.guard.lossOf(r, base)
+		if r.guard.evaluate(params).Figures().Loss <= e.Guard*r.guard.lossOf(r, base) {
+			verdict = "good"
+		}
 	}, func() {
+		c.drop()
 		offer.Release()
 		if r.finished != "" {
 			return
 		}
-		verdict := "good"
-		if !good {
-			verdict = "bad"
-		}
 		r.record("judged", c.Participant, fmt.Sprintf("order %d: %s", c.Order, verdict))
-		r.step(strategy.Judged{Client: e.Client, Good: good})
+		r.step(strategy.Judged{Client: e.Client, Good: verdict == "good"})
 	})
 }
 

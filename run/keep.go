@@ -16,12 +16,22 @@ import (
 type kept struct {
 	accepted
 	vectors  [][]float32
+	place    Elsewhere // of the vectors, which are not here; nil: they are
+	release  func()    // of what is held there
 	payloads []combine.Payload
 }
 
 func (r *Run) keep(e strategy.Keep) {
 	offer, c := r.accept(e.Handle)
 	k := &kept{accepted: c, payloads: offer.Payloads}
+	if k.place = offer.Elsewhere; k.place != nil {
+		if e.Scale != 0 {
+			panic("run: a contribution to be multiplied is at an edge, want a whole one (strategy.Config.Keeps)")
+		}
+		k.release = offer.Release
+		r.kept[e.Handle] = k
+		return
+	}
 	for _, v := range offer.Vectors {
 		if e.Scale != 0 {
 			k.Scale = e.Scale
@@ -36,6 +46,9 @@ func (r *Run) keep(e strategy.Keep) {
 func (r *Run) forgetKept(h strategy.Handle) {
 	if k := r.kept[h]; k != nil {
 		k.drop()
+		if k.release != nil {
+			k.release()
+		}
 		delete(r.kept, h)
 	}
 }

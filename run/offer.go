@@ -26,6 +26,7 @@ type Offer struct {
 	Packed       Packed          // the same vectors as they came, for the guard; nil if they are not kept
 	Reason       protocol.Reason // why it is rejected; ReasonAccepted if it is valid so far
 	Detail       string
+	Elsewhere    Elsewhere // of the vectors, which are not in Vectors; nil: they are
 
 	number      uint32
 	peer        Peer
@@ -149,6 +150,17 @@ func (o *Offer) Release() {
 		o.release()
 		o.release = nil
 	}
+}
+
+// vectors returns the vectors of the offer, of which packed is what came, until they are released.
+func (o *Offer) vectors(packed Packed) (vectors [][]float32, release func(), err error) {
+	if o.Elsewhere == nil {
+		return o.Vectors, func() {}, nil
+	}
+	if packed == nil {
+		return nil, nil, errors.New("the edge that has it keeps no contributions")
+	}
+	return packed.Unpack()
 }
 
 // Announce reports whether the body that c has or announces is wanted. If not, c is
@@ -325,4 +337,39 @@ func (r *Run) answer(number uint32, p Peer, c *protocol.Contribution, reason pro
 		}
 		r.send(m, ack)
 	}
+}
+
+// Described is what is known of a contribution whose vectors are elsewhere: its Offer is that of
+// the process that has decoded it.
+type Described struct {
+	Contribution *protocol.Contribution // without blocks
+	Norms        []float64
+	Fingerprint  uint64
+	Size         int64           // on the wire
+	Reason       protocol.Reason // as in Offer
+	Detail       string
+}
+
+// Describe describes an offer to another process.
+func (o *Offer) Describe() Described {
+	return Described{o.Contribution, o.Norms, o.fingerprint, o.size, o.Reason, o.Detail}
+}
+
+// Offer returns the offer of a contribution whose vectors are at a place, which keeps it as it
+// came if packed says so. place is nil for one that is refused.
+func (d Described) Offer(place interface {
+	Elsewhere
+	Packed
+}, packed bool) *Offer {
+	o := &Offer{Contribution: d.Contribution, Norms: d.Norms, Reason: d.Reason, Detail: d.Detail, fingerprint: d.Fingerprint, size: d.Size}
+	if d.Reason != protocol.ReasonAccepted {
+		return o
+	}
+	o.Elsewhere = place
+	if packed {
+		o.Packed = place
+	} else {
+		o.OnRelease(place.Drop)
+	}
+	return o
 }

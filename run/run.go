@@ -38,20 +38,21 @@ type Run struct {
 	faults     faults     // refusals that await the round's end
 	durable    durability // state of the journal
 
-	open    *OpenRound
-	attempt *attempt                // sums of the open round
-	absent  map[uint32]*outstanding // orders of the open round, of absent clients
-	offers  map[strategy.Handle]*Offer
-	guard   guard
-	rewind  *rewind         // the way back to an earlier version, while it is asked for
-	awaited *awaited        // the cohort of a round that a restart has reopened, while it has time to reconnect
-	handles strategy.Handle // newest
-	kept    map[strategy.Handle]*kept
-	means   map[strategy.MeanID]*mean
-	secure  *secureRun // nil: contributions come one by one
-	timers  map[strategy.Timer]func()
-	spent   *Spent // by all attempts that were written down; nil: the run makes no claim, or none was
-	closed  uint64 // newest round that is closed
+	open     *OpenRound
+	attempt  *attempt                // sums of the open round
+	attempts uint64                  // number of the newest
+	absent   map[uint32]*outstanding // orders of the open round, of absent clients
+	offers   map[strategy.Handle]*Offer
+	guard    guard
+	rewind   *rewind         // the way back to an earlier version, while it is asked for
+	awaited  *awaited        // the cohort of a round that a restart has reopened, while it has time to reconnect
+	handles  strategy.Handle // newest
+	kept     map[strategy.Handle]*kept
+	means    map[strategy.MeanID]*mean
+	secure   *secureRun // nil: contributions come one by one
+	timers   map[strategy.Timer]func()
+	spent    *Spent // by all attempts that were written down; nil: the run makes no claim, or none was
+	closed   uint64 // newest round that is closed
 
 	abandoned *Abandoned // the newest attempt at the next version, if it was given up
 

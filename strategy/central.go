@@ -15,6 +15,7 @@ func centralScheme() Scheme {
 	return Scheme{
 		Name: "central", Title: "Central training",
 		Single: func(Config) string { return "all data" },
+		Keeps:  true,
 		Help:   "one learner has all the data",
 		Models: "none",
 		Choose: "you want a baseline (simulation only)",

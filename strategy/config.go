@@ -135,6 +135,10 @@ func (c Config) Sums() int {
 	return 1
 }
 
+// Keeps reports whether the vectors of contributions are needed one by one; otherwise they are
+// added up, wherever they are.
+func (c Config) Keeps() bool { return c.Scheme().Keeps || c.robust() }
+
 // Vectors returns how many vectors a contribution has at most.
 func (c Config) Vectors() int {
 	if s := c.Scheme(); s.Vectors != nil {

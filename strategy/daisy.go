@@ -27,6 +27,7 @@ func daisyScheme() Scheme {
 	return Scheme{
 		Name: "daisy", Title: "Daisy-chaining",
 		Single: func(Config) string { return "single models, which it hands on" },
+		Keeps:  true,
 		Help:   "models travel before they are averaged",
 		Models: "1 up, 1 down, every leg",
 		Choose: "very few examples per participant",

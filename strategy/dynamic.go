@@ -21,6 +21,7 @@ func dynamicScheme() Scheme {
 	return Scheme{
 		Name: "dynamic", Title: "Dynamic averaging",
 		Single: func(Config) string { return "the models of single clients that have strayed" },
+		Keeps:  true,
 		Help:   "only clients that have strayed too far communicate",
 		Models: "1 up, 1 down, when it pays",
 		Choose: "long training, data that may change",

@@ -31,6 +31,7 @@ type checker struct {
 	durable *Open
 	commit  *Commit
 	paused  bool
+	keeps   bool // it needs single contributions
 	firing  bool // a timer has run out
 	next    Handle
 	adds    int // since the sums were cleared
@@ -134,6 +135,9 @@ func (r *checker) do(effect Effect) {
 		r.settle("Drop", e.Handle, keptHandle)
 	case Keep:
 		r.settle("Keep", e.Handle, offeredHandle)
+		if !r.keeps && e.Scale != 0 {
+			r.t.Fatalf("Keep with scale %v of a scheme that says it only adds", e.Scale)
+		}
 		r.handles[e.Handle] = keptHandle
 	case Mean:
 		if r.means[e.Mean] || len(e.Handles) == 0 || len(e.Weights) != len(e.Handles) {
@@ -277,6 +281,7 @@ func TestSchemesInvariants(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			rapid.Check(t, func(t *rapid.T) {
 				r := newChecker(t, newScheme(t, cfg))
+				r.keeps = cfg.Keeps()
 				var snapshot []byte
 				declined := false
 				client := rapid.Map(rapid.IntRange(1, maxClients), func(i int) ClientID { return ClientID(i) })

@@ -36,6 +36,7 @@ func radonScheme() Scheme {
 	return Scheme{
 		Name: "radon", Title: "Radon machine", Ends: true,
 		Single: func(Config) string { return "single models, of which it takes Radon points" },
+		Keeps:  true,
 		Help:   "Radon points instead of means",
 		Models: "`models` up, once",
 		Choose: "few parameters, a convex loss, doubtful participants",

@@ -53,6 +53,7 @@ type Scheme struct {
 	New func(Config, Setup) Strategy
 
 	Central   bool // one client holds all data: simulations only, and its bytes are not counted
+	Keeps     bool // it needs the vectors of contributions one by one
 	Gradients bool // clients send gradients and take no steps
 	Ends      bool // its run ends by itself
 }

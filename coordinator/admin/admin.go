@@ -46,6 +46,9 @@ type Config struct {
 	Gate    *access.Gate // of Guarded; nil: there is only the socket
 	Build   string
 	Log     *slog.Logger
+	// Elsewhere answers a request that another node of a cluster must carry out, and reports
+	// whether it has; nil: there is no cluster.
+	Elsewhere func(w http.ResponseWriter, r *http.Request) bool
 }
 
 // API is the organisers' API.
@@ -68,7 +71,17 @@ func New(cfg Config) *API {
 }
 
 // Socket returns the handler for whoever may write to the data directory: the organiser.
-func (h *API) Socket() http.Handler { return access.Socket(h.mux) }
+func (h *API) Socket() http.Handler { return access.Socket(http.HandlerFunc(h.serve)) }
+
+// Forwarded returns the handler of requests that another node has let in.
+func (h *API) Forwarded() http.Handler { return access.Socket(h.mux) }
+
+// serve carries a request out, or has another node do so.
+func (h *API) serve(w http.ResponseWriter, r *http.Request) {
+	if h.Elsewhere == nil || !h.Elsewhere(w, r) {
+		h.mux.ServeHTTP(w, r)
+	}
+}
 
 // Guarded returns the handler for those whom the gate lets in. It must be called before the
 // gate's first request.
@@ -85,7 +98,7 @@ func (h *API) Guarded() http.Handler {
 		control, until := http.NewResponseController(w), time.Now().Add(uploadTimeout+orderTimeout)
 		control.SetReadDeadline(until)
 		control.SetWriteDeadline(until)
-		h.mux.ServeHTTP(w, r)
+		h.serve(w, r)
 	}))
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.URL.Path == Root+"/session" {

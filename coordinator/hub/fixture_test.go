@@ -28,6 +28,7 @@ type fixture struct {
 	t      *testing.T
 	hub    *Hub
 	room   *Room
+	live   *live.Live // that owns the run
 	dialer *websocket.Dialer
 	log    strings.Builder // of the hub, at info
 }
@@ -47,10 +48,11 @@ func newFixture(t *testing.T, edit func(*run.Config, *strategy.Config, *Limits))
 	}
 	limits := testLimits()
 	parameters := model.Layout().Size
-	f := &fixture{t: t, room: &Room{
+	f := &fixture{t: t, live: live.NewLive()}
+	f.room = &Room{
 		Task: "small", Checker: live.NewChecker(parameters, 1, 1, live.NewLease(live.LeaseBytes(parameters, 1))),
-		MaxBody: protocol.MaxBody(uint64(parameters), 1), Live: live.NewLive(),
-	}}
+		MaxBody: protocol.MaxBody(uint64(parameters), 1), Owner: Local{f.live},
+	}
 	f.room.Issue(Tokens{Secret: make([]byte, 32), Run: "small-1", Life: protocol.TokenLife})
 	cfg := run.Config{
 		ID: "small-1", Seed: 1, OrderSeed: 1, Model: model, ResumeGrace: 5 * time.Second, Metered: true, Token: f.room.Tokens().Make, TokenLife: f.room.Tokens().Life,
@@ -63,13 +65,13 @@ func newFixture(t *testing.T, edit func(*run.Config, *strategy.Config, *Limits))
 	if cfg.Strategy, err = strategy.New(sc, strategy.Setup{Seed: 1, MinCohort: 2}); err != nil {
 		t.Fatal(err)
 	}
-	if f.room.Live.Run, err = run.New(cfg, f.room.Live); err != nil {
+	if f.live.Run, err = run.New(cfg, f.live); err != nil {
 		t.Fatal(err)
 	}
 	f.hub = New([]*Room{f.room}, limits, slog.New(slog.NewTextHandler(&f.log, nil)))
 	ctx, cancel := context.WithCancel(context.Background())
 	served := make(chan struct{})
-	go func() { f.room.Live.Serve(ctx); close(served) }()
+	go func() { f.live.Serve(ctx); close(served) }()
 	server := httptest.NewTestServer(t, f.hub)
 	dial := server.Client().Transport.(*http.Transport).DialContext
 	f.dialer = &websocket.Dialer{NetDialContext: dial}
@@ -123,7 +125,7 @@ func (f *fixture) honest(t *testing.T) {
 // state asks the run how it stands.
 func (f *fixture) state() run.State {
 	f.t.Helper()
-	s, err := f.room.Live.State(context.Background())
+	s, err := f.live.State(context.Background())
 	if err != nil {
 		f.t.Fatal(err)
 	}

@@ -37,7 +37,7 @@ import (
 // A Room is where the participants of one task meet.
 type Room struct {
 	Task    string
-	Live    *live.Live
+	Owner   Owner
 	Checker *live.Checker
 	Invites *Invites // nil: no participant needs one
 	Member  Member   // says who joins where persons are limited and there are no invites; nil: nobody need say it
@@ -127,7 +127,7 @@ func (h *Hub) Open(r *Room) {
 	h.rooms[r.Task] = r
 	h.mu.Unlock()
 	if before != nil {
-		h.empty(before, "another run of the task has begun, with other settings")
+		h.empty(before, protocol.CloseFinished, "another run of the task has begun, with other settings")
 	}
 }
 
@@ -138,16 +138,19 @@ func (h *Hub) Close(r *Room, why string) {
 		delete(h.rooms, r.Task)
 	}
 	h.mu.Unlock()
-	h.empty(r, why)
+	h.empty(r, protocol.CloseFinished, why)
 }
 
-// empty closes the sessions of a room, whose run is over.
-func (h *Hub) empty(r *Room, why string) {
+// Vacate closes the sessions of a room with shutdown: its run goes on elsewhere.
+func (h *Hub) Vacate(r *Room, why string) { h.empty(r, protocol.CloseShutdown, why) }
+
+// empty closes the sessions of a room.
+func (h *Hub) empty(r *Room, code protocol.CloseCode, why string) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	for s := range h.sessions {
 		if s.in(r) {
-			s.Close(protocol.CloseFinished, why)
+			s.Close(code, why)
 		}
 	}
 }

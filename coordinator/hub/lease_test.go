@@ -22,7 +22,7 @@ func leased(t *testing.T, edit func(*Limits), do func(t *testing.T, f *fixture))
 			l.BodyGrace = protocol.BodyGrace
 			edit(l)
 		})
-		_, _, params := f.room.Live.Run.Model()
+		_, _, params := f.live.Run.Model()
 		f.room.Checker = live.NewChecker(len(params), 1, 1, live.NewLease(protocol.MaxBody(uint64(len(params)), 1)))
 		f.honest(t)
 		f.advances()

@@ -50,7 +50,7 @@ func (s *session) serve() {
 		err = s.read()
 		if giveBack := s.giveBack; giveBack != nil && !errors.Is(err, errClosing) {
 			// It may come back without the token, which is in the welcome.
-			s.do(func(r *run.Run) { r.Revoke(s.participant, s, func() { go giveBack() }) })
+			s.seat.Revoke(func() { go giveBack() })
 		}
 		how := run.Lost
 		switch {
@@ -59,7 +59,7 @@ func (s *session) serve() {
 		case errors.Is(err, errGoodbye):
 			how = run.Left
 		}
-		s.do(func(r *run.Run) { r.Leave(s.participant, s, how) })
+		s.seat.Leave(how)
 	}
 	s.forget()
 	code, detail := s.verdict(err)
@@ -274,44 +274,30 @@ func (s *session) hello() error {
 			return closeError(protocol.CloseCapability, "%v", err)
 		}
 	}
+	seat := room.Owner.Seat(s)
 	s.mu.Lock()
-	s.room = room
+	s.room, s.seat = room, seat
 	s.mu.Unlock()
-	if !room.Live.Await(func(done func()) {
-		r := room.Live.Run
-		s.run = r
-		join := func() {
-			defer done()
-			settle := func(bool) {}
-			if resumed != 0 {
-				if room.Tokens() != tokens {
-					err = closeError(protocol.CloseBadToken, "run %s is over, and another one has begun: join again", tokens.Run)
-					return
-				}
-				if settle, err = s.inherit(r.Peer(resumed)); err != nil {
-					return
-				}
+	participant, err := seat.Join(Joining{
+		Hello: h, Person: person, Resumed: resumed, Entry: s.received(h, onWire(size)),
+		Inherit: func(older run.Peer) (func(bool), error) {
+			if room.Tokens() != tokens {
+				return nil, closeError(protocol.CloseBadToken, "run %s is over, and another one has begun: join again", tokens.Run)
 			}
-			s.participant, s.joined = r.JoinAs(person, h, resumed, s)
-			settle(s.joined)
-			s.enter(r, s.received(h, onWire(size)))
-		}
-		if resumed == 0 {
-			r.Admit(join)
-		} else {
-			join()
-		}
-	}) {
+			return s.inherit(older)
+		},
+	})
+	if err != nil || participant == 0 {
 		giveBack()
-		return closeError(protocol.CloseShutdown, "%s", shutdownText)
-	}
-	if err != nil {
+		if err == nil {
+			err = errClosing // the run has closed the session and said why
+		}
 		return err
 	}
-	if !s.joined {
-		giveBack()
-		return errClosing // Join has closed the session and said why
-	}
+	s.mu.Lock()
+	s.participant = participant
+	s.mu.Unlock()
+	s.joined = true
 	s.hub.log.Debug("joined", "session", s.number, "run", tokens.Run, "participant", s.participant, "resumed", resumed != 0, "remote", s.remote, "client", h.Client)
 	return nil
 }
@@ -397,12 +383,7 @@ func (s *session) message(m protocol.Message, frame int) error {
 		}
 	}
 	e := s.received(m, onWire(frame))
-	s.do(func(r *run.Run) {
-		s.enter(r, e)
-		if err := r.Receive(s.participant, s, m); err != nil {
-			s.Close(breach(err))
-		}
-	})
+	s.seat.Receive(m, e)
 	return nil
 }
 
@@ -421,21 +402,13 @@ func (s *session) waitForModel() error {
 	return nil
 }
 
-// wanted asks the run whether it has a use for a contribution. If not, the run has
-// answered it.
-func (s *session) wanted(c *protocol.Contribution) (wanted bool) {
-	l := s.room.Live
-	l.Call(func() { wanted = s.run == l.Run && l.Run.Announce(s.participant, s, c) })
-	return wanted
-}
-
 // announced begins to take a body in, or to skip it if the run has no use for it.
 // Memory is borrowed when its first chunk comes.
 func (s *session) announced(c *protocol.Contribution, frame int) error {
 	s.mu.Lock()
 	limit := s.room.MaxBody + s.payload
 	s.mu.Unlock()
-	if int64(protocol.Announced(c)) > limit || s.body.Open() || !s.wanted(c) {
+	if int64(protocol.Announced(c)) > limit || s.body.Open() || !s.seat.Wanted(c) {
 		s.hub.counts.add(func(c *counts) { c.skipped++ })
 	} else {
 		s.awaited = c
@@ -479,7 +452,7 @@ func (s *session) giveUp() {
 		return
 	}
 	s.asked = now
-	if s.wanted(s.awaited) {
+	if s.seat.Wanted(s.awaited) {
 		return
 	}
 	s.hub.counts.add(func(c *counts) { c.skipped++ })
@@ -510,7 +483,7 @@ func (s *session) borrow(c *protocol.Contribution) (*live.Body, error) {
 // a model, so that needs a reason and memory like a large body.
 func (s *session) inline(c *protocol.Contribution, frame int) error {
 	s.book(s.received(c, onWire(frame)))
-	if !s.wanted(c) {
+	if !s.seat.Wanted(c) {
 		return nil
 	}
 	memory, err := s.borrow(c)
@@ -548,8 +521,5 @@ func (s *session) chunk(c *protocol.Chunk, frame int) error {
 
 // offer checks a complete contribution and hands it to the run.
 func (s *session) offer(c *protocol.Contribution, memory *live.Body) {
-	o := s.room.Checker.Check(s.participant, c, memory)
-	if !s.do(func(r *run.Run) { r.Offer(s.participant, s, o) }) {
-		o.Release()
-	}
+	s.seat.Offer(s.room.Checker.Check(s.participant, c, memory))
 }

@@ -18,7 +18,7 @@ func TestRooms(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := newFixture(t, nil)
 		p := f.join(t)
-		next := &Room{Task: "small", Live: f.room.Live, Checker: f.room.Checker, MaxBody: f.room.MaxBody}
+		next := &Room{Task: "small", Owner: f.room.Owner, Checker: f.room.Checker, MaxBody: f.room.MaxBody}
 		next.Issue(*f.room.Tokens())
 		f.hub.Open(next)
 		if code, why := p.Closed(); code != protocol.CloseFinished || !strings.Contains(why, "another run of the task has begun") {
@@ -52,7 +52,7 @@ func TestRoomsAtOnce(t *testing.T) {
 		for i := range 4 {
 			wait.Go(func() {
 				for range 20 {
-					r := &Room{Task: fmt.Sprint("task-", i), Live: f.room.Live, Checker: f.room.Checker, MaxBody: f.room.MaxBody}
+					r := &Room{Task: fmt.Sprint("task-", i), Owner: f.room.Owner, Checker: f.room.Checker, MaxBody: f.room.MaxBody}
 					r.Issue(*f.room.Tokens())
 					f.hub.Open(r)
 					time.Sleep(time.Millisecond)
@@ -70,5 +70,34 @@ func TestRoomsAtOnce(t *testing.T) {
 		}
 		wait.Wait()
 		f.join(t)
+	})
+}
+
+// A room whose run goes elsewhere sends its participants away so that they come back, and who comes
+// meanwhile too; once another owner is there they go on as the same participants.
+func TestVacate(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFixture(t, nil)
+		var owner Switch
+		local := f.room.Owner
+		f.room.Owner = &owner
+		owner.Set(local)
+		p := f.join(t)
+		owner.Set(Vacant{})
+		f.hub.Vacate(f.room, "moved")
+		if code, text := p.Closed(); code != protocol.CloseShutdown || text != "moved" || !code.Reconnect() {
+			t.Errorf("closed with %v: %s", code, text)
+		}
+		late := f.connect(t)
+		late.Send(hubtest.Hello("small"))
+		if code, text := late.Closed(); code != protocol.CloseShutdown || text != vacantText {
+			t.Errorf("who comes meanwhile is closed with %v: %s", code, text)
+		}
+		owner.Set(local)
+		h := hubtest.Hello("small")
+		h.ResumeToken = p.Welcome.ResumeToken
+		if back := f.connect(t).Join(h); back.Welcome.Participant != p.Welcome.Participant {
+			t.Errorf("it comes back as participant %d, was %d", back.Welcome.Participant, p.Welcome.Participant)
+		}
 	})
 }

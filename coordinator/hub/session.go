@@ -26,27 +26,27 @@ type session struct {
 	noPlace  *quota.Refusal // if its address has no place for it
 	readDone chan struct{}  // closed when the reading goroutine has ended
 	wake     chan struct{}  // tells the writing goroutine to look at the queue
-	run      *run.Run       // that it has joined; only the room's owner may look at it
 
-	mu      sync.Mutex
-	room    *Room // nil before the hello
-	queue   []item
-	queued  int // bytes of the session's own frames in the queue
-	closing bool
-	bye     *protocol.Bye
-	placed  bool   // it has one of the places of its address
-	faults  int    // rejected messages that are the peer's doing
-	newest  uint64 // the newest order sent
-	orders  int    // orders and fetches sent: contributions that may come
-	answers int    // messages that may come in answer to them
-	models  int    // versions that may be asked for because of them
-	offered int    // contributions that have come
-	payload int64  // the largest OrderedSize of an order sent
+	mu          sync.Mutex
+	room        *Room // nil before the hello
+	seat        Seat  // likewise
+	queue       []item
+	queued      int // bytes of the session's own frames in the queue
+	closing     bool
+	bye         *protocol.Bye
+	participant uint32 // 0 before it has joined
+	placed      bool   // it has one of the places of its address
+	faults      int    // rejected messages that are the peer's doing
+	newest      uint64 // the newest order sent
+	orders      int    // orders and fetches sent: contributions that may come
+	answers     int    // messages that may come in answer to them
+	models      int    // versions that may be asked for because of them
+	offered     int    // contributions that have come
+	payload     int64  // the largest OrderedSize of an order sent
 
-	participant uint32 // set by the run's owner, before which nothing is booked
-	upBooked    int64  // bytes reported to the run; of the reading goroutine
-	downBooked  int64  // the same; of the writing goroutine
-	written     []run.Entry
+	upBooked   int64 // bytes reported to the run; of the reading goroutine
+	downBooked int64 // the same; of the writing goroutine
+	written    []run.Entry
 
 	// Owned by the reading goroutine.
 	joined    bool
@@ -236,35 +236,16 @@ func (s *session) isClosing() bool {
 	return s.closing
 }
 
-// do has f called by the owner of the session's run, and says whether it will be. Once
-// another Run has taken its place, f is not called: what is left of the session is none of
-// its business.
-func (s *session) do(f func(r *run.Run)) bool {
-	s.mu.Lock()
-	room := s.room
-	s.mu.Unlock()
-	return room != nil && room.Live.Do(func() {
-		if s.run == room.Live.Run {
-			f(s.run)
-		}
-	})
-}
-
 // book reports entries to the run, if the session has a participant.
 func (s *session) book(entries ...run.Entry) {
 	if len(entries) == 0 {
 		return
 	}
-	s.do(func(r *run.Run) { s.enter(r, entries...) })
-}
-
-// enter books entries. It is called by the owner of the run.
-func (s *session) enter(r *run.Run, entries ...run.Entry) {
-	if s.participant == 0 {
-		return // refused: the bytes belong to no participant
-	}
-	for _, e := range entries {
-		r.Book(s.participant, e)
+	s.mu.Lock()
+	seat := s.seat
+	s.mu.Unlock()
+	if seat != nil {
+		seat.Book(entries...)
 	}
 }
 

@@ -17,7 +17,8 @@ import (
 // Live owns a Run in production: one goroutine calls it, computing happens on
 // others, and the journal has one of its own.
 type Live struct {
-	Run *run.Run
+	Run  *run.Run
+	Held bool // Run is started by who replaces it, not by Serve
 
 	mu      sync.Mutex
 	tasks   []func()
@@ -77,6 +78,14 @@ func (l *Live) Await(f func(done func())) bool {
 	}
 }
 
+// Settle writes what the run has yet to write, and waits until the journal has it, or has refused it.
+func (l *Live) Settle() {
+	l.Await(func(done func()) {
+		l.Run.Flush()
+		l.Store(func() error { return nil }, func(error) { done() })
+	})
+}
+
 // State asks the owner how the run stands.
 func (l *Live) State(ctx context.Context) (run.State, error) {
 	return ask(ctx, l, func() run.State { return l.Run.State() })
@@ -118,7 +127,9 @@ func (l *Live) Serve(ctx context.Context) {
 		defer close(storeDone)
 		l.store.serve()
 	}()
-	l.Do(l.Run.Start)
+	if !l.Held {
+		l.Do(l.Run.Start)
+	}
 	for {
 		l.mu.Lock()
 		tasks := l.tasks

@@ -142,6 +142,23 @@ func (p *packed) Unpack() (vectors [][]float32, release func(), err error) {
 	return vectors, body.Release, nil
 }
 
+// Blocks returns copies of the blocks, as they came.
+func (p *packed) Blocks() ([][]byte, error) {
+	bytes := p.bytes
+	if p.inFile {
+		bytes = make([]byte, p.size)
+		if _, err := p.checker.vault.file.ReadAt(bytes, p.at); err != nil {
+			return nil, fmt.Errorf("live: a contribution that was kept until it is judged: %w", err)
+		}
+	}
+	var blocks [][]byte
+	for _, n := range p.sizes {
+		blocks = append(blocks, slices.Clone(bytes[:n]))
+		bytes = bytes[n:]
+	}
+	return blocks, nil
+}
+
 // Drop implements run.Packed.
 func (p *packed) Drop() {
 	v := p.checker.vault

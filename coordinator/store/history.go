@@ -44,6 +44,9 @@ type Extension struct {
 
 // CreateRun records a new run. Its error wraps ErrExists when the ID is taken.
 func (s *Store) CreateRun(r Run) error {
+	if s.via != nil {
+		return s.via.CreateRun(r)
+	}
 	return wrap(transact(s.write, func(tx *sql.Tx) error { return insertRun(tx, r) }), "run %s: create", r.ID)
 }
 
@@ -51,6 +54,9 @@ func (s *Store) CreateRun(r Run) error {
 // standardises its own data, nil if that is not known: all of it or nothing. Its error wraps
 // ErrExists when the ID is taken.
 func (s *Store) CreateRunFrom(r Run, first run.Commit, c *data.Constants) error {
+	if s.via != nil {
+		return s.via.CreateRunFrom(r, first, c)
+	}
 	blob, err := modelBytes(&first)
 	if err == nil {
 		err = transact(s.write, func(tx *sql.Tx) error {
@@ -81,6 +87,9 @@ func insertRun(tx *sql.Tx, r Run) error {
 // SetTask records the task that a run goes on with, which may differ in settings that
 // training does not depend on. Of r it reads ID, Title, Spec and SpecHash.
 func (s *Store) SetTask(r Run) error {
+	if s.via != nil {
+		return s.via.SetTask(r)
+	}
 	res, err := s.write.Exec(`UPDATE runs SET title = ?, spec = ?, spec_hash = ? WHERE id = ?`, r.Title, string(r.Spec), hex.EncodeToString(r.SpecHash[:]), r.ID)
 	return wrap(one(res, err, fmt.Errorf("run %w", ErrNotFound)), "run %s: record its task", r.ID)
 }
@@ -90,6 +99,9 @@ func (s *Store) SetTask(r Run) error {
 // that is charged to an account of privacy is, as after a restart: it has what the attempts at it
 // have cost.
 func (s *Store) Extend(id string, e Extension) error {
+	if s.via != nil {
+		return s.via.Extend(id, e)
+	}
 	return wrap(transact(s.write, func(tx *sql.Tx) error {
 		if _, err := tx.Exec(`DELETE FROM rounds WHERE run = ? AND committed_at IS NULL AND releases IS NULL AND EXISTS (SELECT 1 FROM runs WHERE id = run AND finished_at IS NOT NULL)`, id); err != nil {
 			return err
@@ -102,6 +114,9 @@ func (s *Store) Extend(id string, e Extension) error {
 
 // SetDataHash records the hash of a run's examples.
 func (s *Store) SetDataHash(id string, hash [32]byte) error {
+	if s.via != nil {
+		return s.via.SetDataHash(id, hash)
+	}
 	r, err := s.write.Exec(`UPDATE runs SET data_hash = ? WHERE id = ?`, hex.EncodeToString(hash[:]), id)
 	return wrap(one(r, err, fmt.Errorf("run %w", ErrNotFound)), "run %s: record the hash of its data", id)
 }

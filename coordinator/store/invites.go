@@ -17,6 +17,9 @@ type Invite struct {
 
 // AddInvite records an invite that was made, so that Invites lists it.
 func (s *Store) AddInvite(i invite.Invite, now time.Time) error {
+	if s.via != nil {
+		return s.via.AddInvite(i, now)
+	}
 	_, err := s.write.Exec(`INSERT INTO invites (id, task, uses, used, created_at, expires_at) VALUES (?, ?, ?, 0, ?, ?)`,
 		i.ID.String(), i.Task, i.Uses, timeText(now), timeText(i.Expires))
 	return wrap(err, "invite %s", i.ID)
@@ -27,6 +30,9 @@ func (s *Store) AddInvite(i invite.Invite, now time.Time) error {
 // that is not there, because a copy of the database from before it was restored, is
 // recorded.
 func (s *Store) UseInvite(i invite.Invite, now time.Time) error {
+	if s.via != nil {
+		return s.via.UseInvite(i, now)
+	}
 	r, err := s.write.Exec(`INSERT INTO invites (id, task, uses, used, created_at, expires_at) VALUES (?, ?, ?, 1, ?, ?)
 		ON CONFLICT (id) DO UPDATE SET used = used + 1 WHERE used < uses`,
 		i.ID.String(), i.Task, i.Uses, timeText(now), timeText(i.Expires))
@@ -35,6 +41,9 @@ func (s *Store) UseInvite(i invite.Invite, now time.Time) error {
 
 // ReturnInvite undoes UseInvite.
 func (s *Store) ReturnInvite(id invite.ID) error {
+	if s.via != nil {
+		return s.via.ReturnInvite(id)
+	}
 	r, err := s.write.Exec(`UPDATE invites SET used = used - 1 WHERE id = ? AND used > 0`, id.String())
 	return wrap(one(r, err, fmt.Errorf("a use of it is %w", ErrNotFound)), "invite %s", id)
 }
@@ -48,6 +57,9 @@ func (s *Store) InviteUsed(id invite.ID) (used bool, err error) {
 // RevokeInvite makes an invite admit no further participant. Its error wraps
 // ErrNotFound.
 func (s *Store) RevokeInvite(id invite.ID) error {
+	if s.via != nil {
+		return s.via.RevokeInvite(id)
+	}
 	r, err := s.write.Exec(`UPDATE invites SET uses = 0 WHERE id = ?`, id.String())
 	return wrap(one(r, err, fmt.Errorf("it is %w", ErrNotFound)), "invite %s", id)
 }

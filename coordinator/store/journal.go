@@ -108,12 +108,18 @@ func one(r sql.Result, err, none error) error {
 
 // ReserveParticipants implements run.Journal.
 func (s *Store) ReserveParticipants(id string, limit uint32) error {
+	if s.via != nil {
+		return s.via.ReserveParticipants(id, limit)
+	}
 	r, err := s.reserve.Exec(limit, id)
 	return s.journal(wrap(one(r, err, fmt.Errorf("run %w", ErrNotFound)), "run %s: reserve participants below %d", id, limit))
 }
 
 // Depart implements run.Journal. To record a participant again is no error.
 func (s *Store) Depart(id string, participants []uint32, at time.Time) error {
+	if s.via != nil {
+		return s.via.Depart(id, participants, at)
+	}
 	err := transact(s.write, func(tx *sql.Tx) error {
 		depart := tx.Stmt(s.depart)
 		for _, p := range participants {
@@ -128,6 +134,9 @@ func (s *Store) Depart(id string, participants []uint32, at time.Time) error {
 
 // OpenRound implements run.Journal.
 func (s *Store) OpenRound(id string, o run.OpenRound) error {
+	if s.via != nil {
+		return s.via.OpenRound(id, o)
+	}
 	err := s.charge(o.Spent != nil, func(tx *sql.Tx) error {
 		args := []any{id, o.Round, o.Order, o.Base, timeText(o.Opened), timeText(o.Deadline), list(o.Cohort), list(o.Weights), o.State}
 		r, err := tx.Stmt(s.openRound).Exec(append(args, spentColumns(o.Spent)...)...)
@@ -148,6 +157,9 @@ func (s *Store) charge(charged bool, do func(*sql.Tx) error) error {
 // Sum implements run.Journal. Sums of earlier attempts go in the same transaction. The same sum may
 // be written again; another of its group is refused.
 func (s *Store) Sum(id string, sum run.Sum) error {
+	if s.via != nil {
+		return s.via.Sum(id, sum)
+	}
 	err := transact(s.write, func(tx *sql.Tx) error {
 		if _, err := tx.Stmt(s.pruneSums).Exec(id, 0, sum.Order); err != nil {
 			return err
@@ -170,6 +182,9 @@ func (s *Store) Sum(id string, sum run.Sum) error {
 // caller that could not know whether the first attempt reached the disk may
 // repeat it.
 func (s *Store) Commit(id string, c run.Commit) error {
+	if s.via != nil {
+		return s.via.Commit(id, c)
+	}
 	blob, err := modelBytes(&c)
 	if err == nil {
 		err = s.charge(c.Spent != nil, func(tx *sql.Tx) error { return s.commit(tx, id, c, blob) })
@@ -177,9 +192,13 @@ func (s *Store) Commit(id string, c run.Commit) error {
 	return s.journal(wrap(err, "run %s: commit round %d", id, c.Round))
 }
 
-// modelBytes returns the parameters of a commit as they are stored. A hash of others would
+// modelBytes returns the parameters of a commit as they are stored, nil for one without: only its
+// hash and figures are kept. A hash of others would
 // keep them from being loaded again.
 func modelBytes(c *run.Commit) ([]byte, error) {
+	if c.Params == nil {
+		return nil, nil
+	}
 	blob := vectorBytes(c.Params)
 	if got := sha256.Sum256(blob); got != c.Hash {
 		return nil, fmt.Errorf("%w: %x, want the commit's %x", errHash, got, c.Hash)
@@ -202,7 +221,7 @@ func (s *Store) commit(tx *sql.Tx, id string, c run.Commit, blob []byte) error {
 		return wrap(err, "store figures")
 	}
 	snapshot := c.Snapshot
-	if snapshot == nil {
+	if snapshot == nil && blob != nil {
 		snapshot = []byte{} // NULL is for what is no longer kept
 	}
 	if _, err := tx.Stmt(s.insertModel).Exec(id, c.Round, hex.EncodeToString(c.Hash[:]), len(c.Params), snapshot, blob); err != nil {
@@ -269,6 +288,9 @@ func (s *Store) retain(tx *sql.Tx, id string, newest uint64) error {
 
 // Evaluate implements run.Journal.
 func (s *Store) Evaluate(id string, e run.Evaluation) error {
+	if s.via != nil {
+		return s.via.Evaluate(id, e)
+	}
 	var participants, spread, file any
 	if e.Participants > 0 {
 		participants = e.Participants
@@ -338,6 +360,9 @@ func (f *fileFigures) figures() *learn.Figures {
 
 // Constants implements run.Journal.
 func (s *Store) Constants(id string, c data.Constants) error {
+	if s.via != nil {
+		return s.via.Constants(id, c)
+	}
 	err := transact(s.write, func(tx *sql.Tx) error { return setConstants(tx, id, c) })
 	return s.journal(wrap(err, "run %s: store constants", id))
 }
@@ -354,6 +379,9 @@ func setConstants(tx *sql.Tx, id string, c data.Constants) error {
 // Finish implements run.Journal. A run that is over stays as it ended, is not paused, and needs
 // no seeds: if it is extended, another tree begins.
 func (s *Store) Finish(id, reason string, at time.Time) error {
+	if s.via != nil {
+		return s.via.Finish(id, reason, at)
+	}
 	err := transact(s.write, func(tx *sql.Tx) error {
 		if _, err := tx.Exec(`DELETE FROM seeds WHERE run = ?`, id); err != nil {
 			return err
@@ -367,32 +395,62 @@ func (s *Store) Finish(id, reason string, at time.Time) error {
 
 // Pause implements run.Journal.
 func (s *Store) Pause(id, reason string, at time.Time) error {
+	if s.via != nil {
+		return s.via.Pause(id, reason, at)
+	}
 	r, err := s.write.Exec(`UPDATE runs SET paused_at = ?, pause_reason = ? WHERE id = ?`, timeText(at), reason, id)
 	return s.journal(wrap(one(r, err, fmt.Errorf("run %w", ErrNotFound)), "run %s: pause", id))
 }
 
 // Resume implements run.Journal.
 func (s *Store) Resume(id string) error {
+	if s.via != nil {
+		return s.via.Resume(id)
+	}
 	r, err := s.write.Exec(`UPDATE runs SET paused_at = NULL, pause_reason = NULL WHERE id = ?`, id)
 	return s.journal(wrap(one(r, err, fmt.Errorf("run %w", ErrNotFound)), "run %s: resume", id))
 }
 
 // Log implements run.Journal.
 func (s *Store) Log(id string, entries []run.LogEntry, ledger run.Ledger) error {
+	if s.via != nil {
+		return s.via.Log(id, entries, ledger)
+	}
+	return s.journal(wrap(transact(s.write, func(tx *sql.Tx) error { return s.logEntries(tx, id, entries, ledger) }), "run %s", id))
+}
+
+// LogOnce is Log, and records a value under a key (SetMeta) in the same transaction. It does nothing
+// if the key has that value: the entries are there.
+func (s *Store) LogOnce(id string, entries []run.LogEntry, ledger run.Ledger, key, value string) error {
 	err := transact(s.write, func(tx *sql.Tx) error {
-		log := tx.Stmt(s.log)
-		for _, e := range entries {
-			if _, err := log.Exec(id, timeText(e.At), e.Round, e.Participant, e.Kind, e.Detail); err != nil {
-				return wrap(err, "log %q", e.Kind)
-			}
-			if err := s.mention(tx, id, e); err != nil {
-				return wrap(err, "log %q", e.Kind)
-			}
+		var was string
+		if err := tx.QueryRow(`SELECT value FROM meta WHERE key = ?`, key).Scan(&was); err != nil && !errors.Is(err, sql.ErrNoRows) {
+			return err
 		}
-		_, err := tx.Stmt(s.keepLedger).Exec(account.Ledger(&ledger), ledger.Up, ledger.Down, id)
-		return wrap(err, "store ledger")
+		if was == value {
+			return nil
+		}
+		if err := s.logEntries(tx, id, entries, ledger); err != nil {
+			return err
+		}
+		_, err := tx.Exec(setMeta, key, value)
+		return wrap(err, "record %s", key)
 	})
 	return s.journal(wrap(err, "run %s", id))
+}
+
+func (s *Store) logEntries(tx *sql.Tx, id string, entries []run.LogEntry, ledger run.Ledger) error {
+	log := tx.Stmt(s.log)
+	for _, e := range entries {
+		if _, err := log.Exec(id, timeText(e.At), e.Round, e.Participant, e.Kind, e.Detail); err != nil {
+			return wrap(err, "log %q", e.Kind)
+		}
+		if err := s.mention(tx, id, e); err != nil {
+			return wrap(err, "log %q", e.Kind)
+		}
+	}
+	_, err := tx.Stmt(s.keepLedger).Exec(account.Ledger(&ledger), ledger.Up, ledger.Down, id)
+	return wrap(err, "store ledger")
 }
 
 // mention enters an event in the sums of its participant.
@@ -425,6 +483,9 @@ func (s *Store) Limit(bytes int64) error {
 // Pin keeps the parameters of a version for ever, or no longer. Its error wraps ErrNotFound
 // if there is no such version, or ErrNotKept if its parameters have been taken away.
 func (s *Store) Pin(id string, version uint64, pinned bool) error {
+	if s.via != nil {
+		return s.via.Pin(id, version, pinned)
+	}
 	r, err := s.write.Exec(`UPDATE models SET pinned = ? WHERE run = ? AND version = ? AND (parameters IS NOT NULL OR NOT ?)`, pinned, id, version, pinned)
 	if err = one(r, err, ErrNotKept); errors.Is(err, ErrNotKept) {
 		var there bool

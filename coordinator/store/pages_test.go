@@ -73,7 +73,7 @@ func TestSchema13(t *testing.T) {
 		must(t, err)
 	}
 	must(t, migrate(db, migrations, 12))
-	s := &Store{read: db}
+	s := &Store{database: &database{read: db}}
 	got, err := s.Participants("r", 0, -1)
 	must(t, err)
 	want := []Participant{

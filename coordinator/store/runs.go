@@ -88,6 +88,9 @@ func (s *Store) Runs(f Filter) (all []Summary, err error) {
 
 // Annotate sets the organiser's note on a run.
 func (s *Store) Annotate(id, note string) error {
+	if s.via != nil {
+		return s.via.Annotate(id, note)
+	}
 	r, err := s.write.Exec(`UPDATE runs SET note = ? WHERE id = ?`, note, id)
 	return wrap(one(r, err, fmt.Errorf("run %w", ErrNotFound)), "run %s: annotate", id)
 }
@@ -101,6 +104,9 @@ const deletedAtOnce = 20
 // privacy stays.
 // The error wraps ErrNotFound, or ErrUnfinished for a run that goes on.
 func (s *Store) Delete(id string) error {
+	if s.via != nil {
+		return s.via.Delete(id)
+	}
 	var over bool
 	err := s.read.QueryRow(`SELECT finished_at IS NOT NULL FROM runs WHERE id = ?`, id).Scan(&over)
 	switch {

@@ -47,6 +47,12 @@ const (
 // A Store is an open data directory. Its methods may be called from several
 // goroutines; writes take turns, reads do not wait for them.
 type Store struct {
+	*database
+	via Recorder // takes what is written instead; nil: nothing does
+}
+
+// database is what an open data directory has, whoever writes to it.
+type database struct {
 	lock   *flock.Flock
 	write  *sql.DB // one connection
 	read   *sql.DB
@@ -83,7 +89,7 @@ func Open(dir, build string) (*Store, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Store{lock: lock, path: filepath.Join(dir, File), copying: make(chan struct{}, 1), place: place{path: filepath.Join(dir, PlaceFile)}}
+	s := &Store{database: &database{lock: lock, path: filepath.Join(dir, File), copying: make(chan struct{}, 1), place: place{path: filepath.Join(dir, PlaceFile)}}}
 	if err := s.open(s.path, build); err != nil {
 		s.Close()
 		return nil, err
@@ -357,6 +363,17 @@ func (s *Store) Close() error {
 	return s.closed
 }
 
+// Via has a recorder take what is written from now on, instead of the database, and returns
+// the Store by which that is written to the database in the end. It is called before there is
+// another goroutine.
+func (s *Store) Via(r Recorder) (local *Store) {
+	s.via = r
+	return &Store{database: s.database}
+}
+
+// Trust has Secret return another secret, which several databases have.
+func (s *Store) Trust(secret []byte) { s.secret = append([]byte(nil), secret...) }
+
 // Secret returns the 32 random bytes that resume tokens are made with. They
 // are as old as the database.
 func (s *Store) Secret() []byte { return append([]byte(nil), s.secret...) }
@@ -370,8 +387,10 @@ func (s *Store) Meta(key string) (value string, err error) {
 	return value, wrap(err, "%s", key)
 }
 
+const setMeta = `INSERT OR REPLACE INTO meta VALUES (?, ?)`
+
 // SetMeta records a value of the whole database under a key.
 func (s *Store) SetMeta(key, value string) error {
-	_, err := s.write.Exec(`INSERT OR REPLACE INTO meta VALUES (?, ?)`, key, value)
+	_, err := s.write.Exec(setMeta, key, value)
 	return wrap(err, "record %s", key)
 }

@@ -124,7 +124,7 @@ func TestSchema14(t *testing.T) {
 	}
 	must(t, migrate(db, migrations, 13))
 	rounds := 0
-	must(t, (&Store{read: db}).EachRound("r", func(r *run.RoundRecord) {
+	must(t, (&Store{database: &database{read: db}}).EachRound("r", func(r *run.RoundRecord) {
 		if rounds++; r.Test == nil || r.Test.Loss != .5 || r.Test.Accuracy != .75 || r.Test.Examples != 100 || r.Validation != nil || r.Selected() != r.Test {
 			t.Errorf("round %+v", r)
 		}

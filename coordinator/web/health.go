@@ -2,7 +2,9 @@ package web
 
 import (
 	"context"
+	"maps"
 	"net/http"
+	"slices"
 )
 
 // health answers probes. /healthz says whether the process works, and what
@@ -16,8 +18,25 @@ type health struct {
 }
 
 type healthView struct {
-	Status   string   `json:"status"` // "ok", "degraded" or "failing"
-	Problems []string `json:"problems,omitempty"`
+	Status   string            `json:"status"` // "ok", "degraded" or "failing"
+	Problems []string          `json:"problems,omitempty"`
+	Roles    map[string]string `json:"roles,omitempty"` // of a node of a cluster, by task
+}
+
+// vacant is the role of a node for a run that nobody drives.
+const vacant = "vacant"
+
+// roles returns the roles of the node, nil without a cluster.
+func (h *health) roles() (all map[string]string) {
+	for _, st := range h.studies.All() {
+		if st.Role != nil {
+			if all == nil {
+				all = map[string]string{}
+			}
+			all[st.Task.Name] = st.Role()
+		}
+	}
+	return all
 }
 
 func (h *health) look(ctx context.Context) (stuck, troubled []string) {
@@ -43,9 +62,9 @@ func (h *health) healthz(w http.ResponseWriter, r *http.Request) {
 	stuck, troubled := h.look(r.Context())
 	switch {
 	case len(stuck) > 0:
-		answer(w, http.StatusServiceUnavailable, healthView{"failing", append(stuck, troubled...)})
+		answer(w, http.StatusServiceUnavailable, healthView{Status: "failing", Problems: append(stuck, troubled...)})
 	case len(troubled) > 0:
-		answer(w, http.StatusOK, healthView{"degraded", troubled})
+		answer(w, http.StatusOK, healthView{Status: "degraded", Problems: troubled})
 	default:
 		answer(w, http.StatusOK, healthView{Status: "ok"})
 	}
@@ -53,9 +72,15 @@ func (h *health) healthz(w http.ResponseWriter, r *http.Request) {
 
 func (h *health) readyz(w http.ResponseWriter, r *http.Request) {
 	stuck, troubled := h.look(r.Context())
+	roles := h.roles()
+	for _, task := range slices.Sorted(maps.Keys(roles)) {
+		if roles[task] == vacant {
+			troubled = append(troubled, "task "+task+": no node of the cluster drives it, or none that can be reached")
+		}
+	}
 	if problems := append(stuck, troubled...); len(problems) > 0 {
-		answer(w, http.StatusServiceUnavailable, healthView{"failing", problems})
+		answer(w, http.StatusServiceUnavailable, healthView{"failing", problems, roles})
 		return
 	}
-	answer(w, http.StatusOK, healthView{Status: "ok"})
+	answer(w, http.StatusOK, healthView{Status: "ok", Roles: roles})
 }

@@ -35,6 +35,9 @@ type Study struct {
 	State func(ctx context.Context) (run.State, error)
 	// Present asks it who is present. The error is as of State.
 	Present func(ctx context.Context) ([]run.Present, error)
+	// Role says what this node of a cluster is for the run: owner, edge, or vacant if nobody
+	// drives it; nil: there is no cluster.
+	Role func() string
 	// Version returns the parameters of a committed version of a run.
 	Version func(run string, version uint64) ([]float32, [32]byte, error)
 	// Kept returns the versions of a run whose parameters are kept, ascending.
