@@ -199,7 +199,7 @@ func (s *Server) open() (err error) {
 		MaxHeaderBytes:               protocol.MaxHeader,
 		ErrorLog:                     slog.NewLogLogger(cfg.Log.Handler(), slog.LevelDebug), // scanners fail TLS handshakes all day
 	}
-	s.admin = admin.New(admin.Config{Backend: s.backend, Store: s.store, Gate: s.gate, Build: build(), Log: cfg.Log})
+	s.admin = admin.New(admin.Config{Backend: s.backend, Store: store.Shown{Store: s.store}, Gate: s.gate, Build: build(), Log: cfg.Log})
 	if err := s.control(); err != nil { // a path may be too long for a socket
 		cfg.Log.Warn("commands cannot reach this coordinator: to give it orders, use the admin address, or stop it first", "error", err)
 	}
@@ -351,6 +351,9 @@ func (s *Server) config(st *study, id string, saved *run.Saved) (run.Config, err
 		},
 	}
 	cfg.Differential = t.Differential(parameters, func(uint64) io.Reader { return rand.Reader })
+	if cfg.Differential != nil {
+		cfg.Differential.Withhold = true
+	}
 	if schema := st.Data.Own; schema != nil {
 		cfg.Own = &run.Own{Fewest: t.Data.Examples.Participants, Schema: schema, Holdouts: t.Holdouts(), Known: func(c data.Constants) {
 			if err := st.Data.SetConstants(c); err != nil {
