@@ -63,7 +63,7 @@ func ask(dir string, f func(c *admin.Client) error) error {
 		s.Via(cluster.Detached())
 	}
 	alone := &backend{store: s, dir: dir}
-	err = f(admin.Local(admin.New(admin.Config{Backend: alone, Store: s, Build: build()}).Socket()))
+	err = f(admin.Local(admin.New(admin.Config{Backend: alone, Store: store.Shown{Store: s}, Build: build()}).Socket()))
 	return errors.Join(err, s.Close())
 }
 

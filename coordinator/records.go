@@ -26,6 +26,7 @@ func recordsCommand() *cobra.Command {
 	name := runFlag(fs)
 	format := fs.String("format", "csv", "format of the file: csv, jsonl (JSON Lines) or tensorboard (default as --out ends)")
 	table := fs.String("table", "rounds", "what to write: rounds, contributions, or traffic, which is what each participant has sent and was sent")
+	withheld := fs.Bool("withheld", false, "of a run with noise write also what is withheld: who has taken part in which round, and bytes. No claim of privacy covers whoever sees the file")
 	dir := dataFlag(fs)
 	out := fs.String("out", "", "file to write (default RUN-TABLE.FORMAT), - for standard output; for tensorboard the directory of all runs, where RUN/events.out.tfevents.TIME.RUN is written (default .)")
 	c.RunE = action(func(ctx context.Context, stdout, _ io.Writer) error {
@@ -39,6 +40,9 @@ func recordsCommand() *cobra.Command {
 			return usageError("records: --" + err.Error())
 		}
 		query := url.Values{"format": {*format}, "table": {*table}}
+		if *withheld {
+			query.Set("withheld", "true")
+		}
 		return save(ctx, *dir, runPath(*name)+"/records?"+query.Encode(), 0o666, stdout, func(run, file string) (string, error) {
 			switch {
 			case *out == "-":

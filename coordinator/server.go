@@ -221,7 +221,7 @@ func (s *Server) open() (err error) {
 		MaxHeaderBytes:               protocol.MaxHeader,
 		ErrorLog:                     slog.NewLogLogger(cfg.Log.Handler(), slog.LevelDebug), // scanners fail TLS handshakes all day
 	}
-	s.admin = admin.New(admin.Config{Backend: s.backend, Store: s.store, Gate: s.gate, Build: build(), Log: cfg.Log, Elsewhere: s.elsewhere()})
+	s.admin = admin.New(admin.Config{Backend: s.backend, Store: store.Shown{Store: s.store}, Gate: s.gate, Build: build(), Log: cfg.Log, Elsewhere: s.elsewhere()})
 	if err := s.control(); err != nil { // a path may be too long for a socket
 		cfg.Log.Warn("commands cannot reach this coordinator: to give it orders, use the admin address, or stop it first", "error", err)
 	}
@@ -402,6 +402,9 @@ func (s *Server) config(st *study, id string, saved *run.Saved) (run.Config, err
 	cfg.Differential = t.Differential(parameters, func(uint64) io.Reader { return rand.Reader }, cuts...)
 	if s.node != nil && !s.node.drives(st) {
 		cfg.Journal = nil // it is shown, and not started
+	}
+	if cfg.Differential != nil {
+		cfg.Differential.Withhold = true
 	}
 	if schema := st.Data.Own; schema != nil {
 		cfg.Own = &run.Own{Fewest: t.Data.Examples.Participants, Schema: schema, Holdouts: t.Holdouts(), Known: func(c data.Constants) {

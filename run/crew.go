@@ -38,6 +38,9 @@ func (r *Run) Present() []Present {
 		if quarantine != nil {
 			all[i].Owed = quarantine.Owed(strategy.ClientID(number))
 		}
+		if r.withholds() {
+			all[i] = all[i].shown()
+		}
 	}
 	return all
 }

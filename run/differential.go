@@ -19,6 +19,9 @@ type Differential struct {
 	// Epsilon returns an upper bound on epsilon after a number of releases. It is called by any
 	// goroutine.
 	Epsilon func(releases uint64) (float64, error)
+	// Withhold has State, Rounds, Present, Notify and reasons that participants are told leave out
+	// what the participants cause. Simulations, whose participants are nobody, show it.
+	Withhold bool
 }
 
 // Spent is what a run has told of each of its participants: (Epsilon, Delta) differential

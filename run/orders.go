@@ -236,7 +236,7 @@ func (r *Run) release(order strategy.OrderID, why string) {
 		if m.order != nil && m.order.order == order && (!m.order.answered || m.order.accepted) {
 			r.interrupted(m.order)
 			m.order = nil
-			r.send(m, &protocol.Ack{Order: uint64(order), Reason: protocol.ReasonAbandoned, Detail: why})
+			r.send(m, &protocol.Ack{Order: uint64(order), Reason: protocol.ReasonAbandoned, Detail: r.outward(why)})
 		}
 	}
 }
@@ -253,6 +253,6 @@ func (r *Run) releaseAdded(a *attempt, why string) {
 		if m.order != nil && uint64(m.order.order) == k.Order {
 			m.order = nil
 		}
-		r.send(m, &protocol.Ack{Order: k.Order, Reason: protocol.ReasonAbandoned, Detail: why})
+		r.send(m, &protocol.Ack{Order: k.Order, Reason: protocol.ReasonAbandoned, Detail: r.outward(why)})
 	}
 }

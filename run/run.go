@@ -224,11 +224,23 @@ func (r *Run) State() State {
 	if n := len(r.missing()); n > 0 {
 		s.Awaited, s.AwaitedUntil = n, r.awaited.until
 	}
+	if r.withholds() {
+		return s.shown()
+	}
 	return s
 }
 
 // Rounds returns the committed rounds.
-func (r *Run) Rounds() []RoundRecord { return r.rounds }
+func (r *Run) Rounds() []RoundRecord {
+	if !r.withholds() {
+		return r.rounds
+	}
+	all := make([]RoundRecord, len(r.rounds))
+	for i := range all {
+		all[i] = r.rounds[i].Shown()
+	}
+	return all
+}
 
 // Model returns the newest version, which the caller must not write to.
 func (r *Run) Model() (version uint64, hash [32]byte, params []float32) {
@@ -243,6 +255,9 @@ func (r *Run) notify(round *RoundRecord, clients ...ClientTraffic) {
 		var rec *RoundRecord
 		if round != nil {
 			c := *round
+			if r.withholds() {
+				c, clients = c.Shown(), nil
+			}
 			rec = &c
 		}
 		r.cfg.Notify(Update{State: r.State(), Round: rec, Clients: clients})

@@ -17,6 +17,7 @@ type Update struct {
 
 // State is the state of a run, for observers.
 type State struct {
+	Withheld     bool // of a run with noise, without what its participants cause: see shown
 	Phase        protocol.Phase
 	Round        uint64
 	Version      uint64

@@ -35,7 +35,7 @@ type History struct {
 
 // Crew is how many participants do what. Those in quarantine are among the others.
 type Crew struct {
-	Waiting     int `json:"waiting" doc:"Have no order, or have answered it"`
+	Waiting     int `json:"waiting" doc:"Have no order, or have answered it; of a run with noise all who are connected and not paused"`
 	Downloading int `json:"downloading" doc:"Have an order, and have not told that they train"`
 	Training    int `json:"training" doc:"Have told so"`
 	Uploading   int `json:"uploading" doc:"Their contribution is coming"`

@@ -42,7 +42,7 @@ const (
 // Config is what the API works on.
 type Config struct {
 	Backend Backend
-	Store   *store.Store
+	Store   store.Shown
 	Gate    *access.Gate // of Guarded; nil: there is only the socket
 	Build   string
 	Log     *slog.Logger

@@ -91,6 +91,8 @@ func refusal(err error) (int, string) {
 		return r.Status, r.Text
 	case errors.Is(err, store.ErrNotFound), errors.Is(err, store.ErrNotKept), errors.As(err, &none):
 		return http.StatusNotFound, err.Error()
+	case errors.Is(err, store.ErrWithheld):
+		return http.StatusForbidden, err.Error() + ": want the table rounds, or withheld=true (coordinator records --withheld), whose file no claim of privacy covers"
 	case errors.Is(err, store.ErrUnfinished):
 		return http.StatusConflict, err.Error() + ": stop it first"
 	case errors.Is(err, store.ErrBusy):

@@ -212,7 +212,7 @@ func (p *history) put(q point) {
 
 // read reads the history of a run that is not served, unless it is at hand: such a run
 // changes only when it is served again.
-func (p *history) read(s *store.Store, r *store.Summary) error {
+func (p *history) read(s store.Shown, r *store.Summary) error {
 	now := web.Mark{Resets: r.Version, Seq: r.Evaluated}
 	if !p.served && p.mark == now {
 		return nil

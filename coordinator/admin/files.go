@@ -20,12 +20,14 @@ import (
 func (h *API) registerFiles(api huma.API) {
 	type recordsInput struct {
 		Named
-		Format string `query:"format" enum:"csv,jsonl,tensorboard" doc:"CSV (default), JSON Lines, or TensorBoard's event file"`
-		Table  string `query:"table" enum:"rounds,contributions,traffic" doc:"The rounds (default), the contributions to them, or what each participant has sent and was sent in them"`
+		Format   string `query:"format" enum:"csv,jsonl,tensorboard" doc:"CSV (default), JSON Lines, or TensorBoard's event file"`
+		Withheld bool   `query:"withheld" doc:"Of a run with noise also what is withheld: who has taken part in which round, and bytes. What is shown of it is covered by no claim of privacy. It needs the organiser's token"`
+		Table    string `query:"table" enum:"rounds,contributions,traffic" doc:"The rounds (default), the contributions to them, or what each participant has sent and was sent in them"`
 	}
 	op := operation("get-records", http.MethodGet, "/runs/{run}/records", "runs", "Get what is recorded of a run's rounds as a file", "Those that were committed, the oldest first. docs/operating.md has the columns.", http.StatusNotFound)
 	op.Responses = fileResponses("text/csv", "application/jsonl", "application/octet-stream")
-	huma.Register(api, op, func(_ context.Context, in *recordsInput) (*huma.StreamResponse, error) {
+	recordsOp := op.OperationID
+	huma.Register(api, op, func(ctx context.Context, in *recordsInput) (*huma.StreamResponse, error) {
 		r, err := h.Backend.Find(in.Run)
 		if err != nil {
 			return nil, h.fail(err)
@@ -34,7 +36,19 @@ func (h *API) registerFiles(api huma.API) {
 		if err := f.Validate(); err != nil {
 			return nil, h.fail(Refuse(http.StatusUnprocessableEntity, "%v", err))
 		}
-		return h.stream(f.Name(), f.ContentType(), http.Header{"Fedtab-Run": {r.ID}}, func(w io.Writer) error { return f.Write(w, h.Store) }), nil
+		var from records.Source = h.Store
+		if in.Withheld {
+			who, _ := access.From(ctx)
+			if who.Role != access.Organiser {
+				err = Refuse(http.StatusForbidden, "a %s may not have what is withheld of a run with noise: want the organiser's token", who.Role)
+			}
+			h.audit(who, recordsOp, r.ID, "with what is withheld", err)
+			if err != nil {
+				return nil, h.fail(err)
+			}
+			from = h.Store.Store
+		}
+		return h.stream(f.Name(), f.ContentType(), http.Header{"Fedtab-Run": {r.ID}}, func(w io.Writer) error { return f.Write(w, from) }), nil
 	})
 
 	type none struct{}

@@ -71,7 +71,7 @@ func longRun(b testing.TB, rounds, participants int) *API {
 	db.Close()
 	s = open()
 	b.Cleanup(func() { s.Close() })
-	return New(Config{Backend: past{store: s}, Store: s})
+	return New(Config{Backend: past{store: s}, Store: store.Shown{Store: s}})
 }
 
 // numbers returns 1 to n with commas between them.

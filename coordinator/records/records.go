@@ -67,14 +67,23 @@ func (f File) ContentType() string {
 	return "application/octet-stream"
 }
 
+// Source is where a run is read: a store.Store has all of it, a store.Shown what may be shown.
+type Source interface {
+	Reader(run string) (*store.Reader, error)
+	Parameters(run string) (int, error)
+}
+
 // Write writes the file, up to the round that is the newest when it begins.
-func (f File) Write(w io.Writer, s *store.Store) error {
+func (f File) Write(w io.Writer, s Source) error {
 	if err := f.Validate(); err != nil {
 		return err
 	}
 	reader, err := s.Reader(f.Run.ID)
 	if err != nil {
 		return err
+	}
+	if f.Table != "rounds" && reader.Withheld() { // before anything is written
+		return fmt.Errorf("run %s: table %s: %w", f.Run.ID, f.Table, store.ErrWithheld)
 	}
 	parameters, err := s.Parameters(f.Run.ID)
 	if err != nil {
@@ -177,6 +186,14 @@ func roundColumns(parameters int) []column[run.RoundRecord] {
 			return nil
 		}}
 	}
+	moved := func(name string, value func(*run.Traffic) int64) column[run.RoundRecord] {
+		return column[run.RoundRecord]{name, func(r *run.RoundRecord) any {
+			if r.Spent != nil && r.Traffic == (run.Traffic{}) { // withheld
+				return nil
+			}
+			return value(&r.Traffic)
+		}}
+	}
 	return []column[run.RoundRecord]{
 		{"round", func(r *run.RoundRecord) any { return r.Round }},
 		{"opened", func(r *run.RoundRecord) any { return r.Opened }},
@@ -197,10 +214,10 @@ func roundColumns(parameters int) []column[run.RoundRecord] {
 		validation("validation_accuracy", func(f *learn.Figures) float64 { return f.Accuracy }),
 		validation("validation_rmse", func(f *learn.Figures) float64 { return f.RMSE }),
 		validation("validation_examples", func(f *learn.Figures) float64 { return float64(f.Examples) }),
-		{"bytes_up", func(r *run.RoundRecord) any { return r.Traffic.Up }},
-		{"bytes_down", func(r *run.RoundRecord) any { return r.Traffic.Down }},
-		{"models_up", func(r *run.RoundRecord) any { return r.Traffic.ModelsUp }},
-		{"models_down", func(r *run.RoundRecord) any { return r.Traffic.ModelsDown }},
+		moved("bytes_up", func(t *run.Traffic) int64 { return t.Up }),
+		moved("bytes_down", func(t *run.Traffic) int64 { return t.Down }),
+		moved("models_up", func(t *run.Traffic) int64 { return t.ModelsUp }),
+		moved("models_down", func(t *run.Traffic) int64 { return t.ModelsDown }),
 		density("bits_up", func(d run.Density) *float64 { return d.BitsUp }),
 		density("bits_down", func(d run.Density) *float64 { return d.BitsDown }),
 		density("raw_ratio", func(d run.Density) *float64 { return d.RawRatio }),

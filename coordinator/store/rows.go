@@ -19,6 +19,8 @@ type Reader struct {
 	run    string
 	newest uint64
 	rounds int // that were committed
+
+	withheld bool // the run has noise, and the reader has what may be shown of it
 }
 
 // Contribution is a contribution to a version.
@@ -57,16 +59,28 @@ func (s *Store) Reader(id string) (*Reader, error) {
 	return r, wrap(err, "run %s: rounds", id)
 }
 
+// Withheld reports whether r has of the rounds what may be shown, and no other table.
+func (r *Reader) Withheld() bool { return r.withheld }
+
 // Rounds returns the rounds. The sequence ends with its first error; one of a run that is
 // deleted meanwhile wraps ErrNotFound.
 func (r *Reader) Rounds() iter.Seq2[*run.RoundRecord, error] {
 	return inPages(r, "rounds", func(last *run.RoundRecord) ([]run.RoundRecord, error) {
-		return records(r.s.read, r.run, `r.round > ?2 AND r.round <= ?3 ORDER BY r.round LIMIT ?4`, last.Round, r.newest, pageRows)
+		all, err := records(r.s.read, r.run, `r.round > ?2 AND r.round <= ?3 ORDER BY r.round LIMIT ?4`, last.Round, r.newest, pageRows)
+		for i := range all {
+			if r.withheld {
+				all[i] = all[i].Shown()
+			}
+		}
+		return all, err
 	})
 }
 
 // Contributions returns the contributions, as Rounds does the rounds.
 func (r *Reader) Contributions() iter.Seq2[*Contribution, error] {
+	if r.withheld {
+		return refused[Contribution](r, "contributions")
+	}
 	return inPages(r, "contributions", func(last *Contribution) (all []Contribution, err error) {
 		rows, err := r.s.read.Query(`SELECT round, participant, order_number, weight, scale, counted, fingerprint FROM contributions
 			WHERE run = ? AND round <= ? AND (round, participant, order_number) > (?, ?, ?) ORDER BY round, participant, order_number LIMIT ?`,
@@ -90,6 +104,9 @@ func (r *Reader) Contributions() iter.Seq2[*Contribution, error] {
 
 // Traffic returns what participants have sent and were sent, as Rounds does the rounds.
 func (r *Reader) Traffic() iter.Seq2[*ClientTraffic, error] {
+	if r.withheld {
+		return refused[ClientTraffic](r, "traffic")
+	}
 	return inPages(r, "traffic", func(last *ClientTraffic) (all []ClientTraffic, err error) {
 		rows, err := r.s.read.Query(`SELECT round, participant, bytes_up, bytes_down, models_up, models_down FROM traffic
 			WHERE run = ? AND round <= ? AND (round, participant) > (?, ?) ORDER BY round, participant LIMIT ?`,

@@ -4,6 +4,7 @@ import (
 	"context"
 	"math"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 
@@ -15,6 +16,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
+	dto "github.com/prometheus/client_model/go"
 )
 
 // Sockets is the hub as the web server sees it.
@@ -38,7 +40,28 @@ func metrics(studies *Studies, sockets Sockets, proxies *quota.Proxies) http.Han
 		collectors.NewGoCollector(),
 		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
 	)
-	return promhttp.HandlerFor(registry, promhttp.HandlerOpts{MaxRequestsInFlight: 4})
+	return promhttp.HandlerFor(gatherer{registry, studies}, promhttp.HandlerOpts{MaxRequestsInFlight: 4})
+}
+
+// gatherer leaves out the bytes of the process while it serves a run with noise: they add up who
+// was drawn.
+type gatherer struct {
+	all     prometheus.Gatherer
+	studies *Studies
+}
+
+// Gather implements prometheus.Gatherer.
+func (g gatherer) Gather() ([]*dto.MetricFamily, error) {
+	families, err := g.all.Gather()
+	if g.studies.withhold() {
+		families = slices.DeleteFunc(families, func(f *dto.MetricFamily) bool { return strings.HasPrefix(f.GetName(), "process_network_") })
+	}
+	return families, err
+}
+
+// withhold reports whether a run with noise is among the studies.
+func (s *Studies) withhold() bool {
+	return slices.ContainsFunc(s.All(), func(st *Study) bool { return st.Task.Privacy.Differential() })
 }
 
 // collector turns what runs and hub tell into metrics.
@@ -119,7 +142,9 @@ func (c *collector) Collect(out chan<- prometheus.Metric) {
 	}
 	counter(proxyDesc, float64(c.proxies.Invalid()))
 	counter(ignoredDesc, float64(counts.Ignored))
-	counter(skippedDesc, float64(counts.Skipped))
+	if !c.studies.withhold() { // a late answer is one of those
+		counter(skippedDesc, float64(counts.Skipped))
+	}
 
 	for _, st := range c.studies.All() {
 		is := []string{st.Task.Name, st.Run()}
@@ -150,7 +175,9 @@ func (c *collector) Collect(out chan<- prometheus.Metric) {
 				}
 			}
 		}
-		c.ledger(counter, with, s.Ledger)
+		if !s.Withheld {
+			c.ledger(counter, with, s.Ledger)
+		}
 		counter(abandonedDesc, float64(s.Ledger.Abandoned), is...)
 		counter(rolledBackDesc, float64(s.Ledger.RolledBack), is...)
 		counter(failuresDesc, float64(s.StoreFailed), is...)
