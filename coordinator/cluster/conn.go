@@ -376,35 +376,75 @@ func (c *Cluster) find(ctx context.Context) (bool, error) {
 	case is.Retention != jetstream.LimitsPolicy || is.MaxAge != 0 || is.Discard != jetstream.DiscardNew:
 		return false, wrong("limits that drop records", fmt.Sprintf("(%v, max age %v, discard %v)", is.Retention, is.MaxAge, is.Discard), "none, and discard new")
 	}
+	if err := c.strict(ctx); err != nil {
+		return false, err
+	}
 	for _, open := range []func() error{
 		func() (err error) { c.keys, err = c.js.KeyValue(ctx, c.keysName()); return err },
 		func() (err error) { c.leases, err = c.js.KeyValue(ctx, c.leasesName()); return err },
 		func() (err error) { c.objects, err = c.js.ObjectStore(ctx, c.objectsName()); return err },
 	} {
 		if err := open(); err != nil {
-			return false, fmt.Errorf("--cluster %s: cluster %s is not whole: %w: want all of what a coordinator has made, or another --cluster-name", c.cfg.URL, c.cfg.Name, err)
+			return false, c.notWhole(err)
 		}
 	}
 	return true, nil
 }
 
+// notWhole says that a part of the cluster is missing.
+func (c *Cluster) notWhole(err error) error {
+	return fmt.Errorf("--cluster %s: cluster %s is not whole: %w: want all of what a coordinator has made, or another --cluster-name", c.cfg.URL, c.cfg.Name, err)
+}
+
+// strict has buckets and objects read from their leaders. By default any replica answers, also one
+// that has not heard of a write that was acknowledged.
+func (c *Cluster) strict(ctx context.Context) error {
+	for _, name := range []string{"KV_" + c.keysName(), "KV_" + c.leasesName(), "OBJ_" + c.objectsName()} {
+		s, err := c.js.Stream(ctx, name)
+		if err != nil {
+			return c.notWhole(err)
+		}
+		is := s.CachedInfo().Config
+		if !is.AllowDirect {
+			continue
+		}
+		is.AllowDirect = false
+		if _, err := c.js.UpdateStream(ctx, is); err != nil {
+			return fmt.Errorf("--cluster %s: stream %s: %w", c.cfg.URL, name, err)
+		}
+	}
+	return nil
+}
+
 // create makes a cluster. Several nodes may do so at once. The log comes last: who finds it finds
 // the rest.
-func (c *Cluster) create(ctx context.Context) (err error) {
-	fail := func(what string, err error) error {
-		return fmt.Errorf("--cluster %s: cannot make %s with %d replicas: %w", c.cfg.URL, what, c.cfg.Replicas, err)
+func (c *Cluster) create(ctx context.Context) error {
+	replicas := c.cfg.Replicas
+	for _, make := range []struct {
+		what string
+		do   func() error
+	}{
+		{"bucket " + c.keysName(), func() error {
+			_, err := c.js.CreateKeyValue(ctx, jetstream.KeyValueConfig{Bucket: c.keysName(), Replicas: replicas, Storage: jetstream.FileStorage, History: 1})
+			return err
+		}},
+		{"bucket " + c.leasesName(), func() error {
+			_, err := c.js.CreateKeyValue(ctx, jetstream.KeyValueConfig{Bucket: c.leasesName(), Replicas: replicas, Storage: jetstream.FileStorage, History: 1, TTL: leaseTTL})
+			return err
+		}},
+		{"object store " + c.objectsName(), func() error {
+			_, err := c.js.CreateObjectStore(ctx, jetstream.ObjectStoreConfig{Bucket: c.objectsName(), Replicas: replicas, Storage: jetstream.FileStorage})
+			return err
+		}},
+		{"stream " + c.logName(), func() error { _, err := c.js.CreateStream(ctx, c.logConfig()); return err }},
+	} {
+		err := make.do()
+		if err != nil && !errors.Is(err, jetstream.ErrBucketExists) && !errors.Is(err, jetstream.ErrStreamNameAlreadyInUse) {
+			return fmt.Errorf("--cluster %s: cannot make %s with %d replicas: %w", c.cfg.URL, make.what, replicas, err)
+		}
 	}
-	if c.keys, err = c.js.CreateOrUpdateKeyValue(ctx, jetstream.KeyValueConfig{Bucket: c.keysName(), Replicas: c.cfg.Replicas, Storage: jetstream.FileStorage, History: 1}); err != nil {
-		return fail("bucket "+c.keysName(), err)
-	}
-	if c.leases, err = c.js.CreateOrUpdateKeyValue(ctx, jetstream.KeyValueConfig{Bucket: c.leasesName(), Replicas: c.cfg.Replicas, Storage: jetstream.FileStorage, History: 1, TTL: leaseTTL}); err != nil {
-		return fail("bucket "+c.leasesName(), err)
-	}
-	if c.objects, err = c.js.CreateOrUpdateObjectStore(ctx, jetstream.ObjectStoreConfig{Bucket: c.objectsName(), Replicas: c.cfg.Replicas, Storage: jetstream.FileStorage}); err != nil {
-		return fail("object store "+c.objectsName(), err)
-	}
-	if c.stream, err = c.js.CreateOrUpdateStream(ctx, c.logConfig()); err != nil {
-		return fail("stream "+c.logName(), err)
+	if found, err := c.find(ctx); err != nil || !found {
+		return cmp.Or(err, fmt.Errorf("--cluster %s: stream %s has been made and is not there: %w", c.cfg.URL, c.logName(), jetstream.ErrStreamNotFound))
 	}
 	return nil
 }

@@ -231,8 +231,13 @@ func (v *View) Wait(ctx context.Context, sequence uint64) error {
 func (v *View) CatchUp(ctx context.Context) error {
 	for {
 		info, err := v.cluster.stream.Info(ctx)
-		if err != nil {
-			return fmt.Errorf("cluster: %w", err)
+		if err != nil { // out of reach, or without a leader, for a moment
+			select {
+			case <-time.After(firstPause):
+				continue
+			case <-ctx.Done():
+				return fmt.Errorf("cluster: %w", err)
+			}
 		}
 		if v.Position() >= info.State.LastSeq {
 			return nil
