@@ -180,6 +180,20 @@ func (o *seen) look(t *testing.T, s *testServer) {
 	}
 }
 
+// machineRoom checks that what is withheld is recorded, and that an organiser alone can have it.
+func machineRoom(t *testing.T, s *testServer, run string) {
+	t.Helper()
+	for role, want := range map[access.Role]int{access.Organiser: http.StatusOK, access.Viewer: http.StatusForbidden} {
+		c := newCaller(t, s)
+		c.token = s.gate.Token(role)
+		answer := c.send(http.MethodGet, "/runs/{run}/records", "/runs/"+run+"/records?table=traffic&withheld=true", nil, nil)
+		body, err := io.ReadAll(answer.Body)
+		if err != nil || answer.StatusCode != want || want == http.StatusOK && bytes.Count(body, []byte("\n")) < 4 {
+			t.Errorf("%v: %s, %v: %.200s, want status %d and who has sent what", role, answer.Status, err, body, want)
+		}
+	}
+}
+
 // publicPaths and organisersPaths are what an observer reads. TestWithheldPaths compares them
 // with the documents.
 var (
@@ -361,6 +375,7 @@ func observe(t *testing.T, text string, c cast) *seen {
 	waitFor(t, "the end on disk", func() bool { r, _, err := s.store.FindRun(o.run); return err == nil && r.Finished != "" })
 	time.Sleep(300 * time.Millisecond) // the event log is written, and the last events sent
 	o.look(t, s)
+	machineRoom(t, s, o.run)
 	for kind := range o.fields["GET "+admin.Root+"/runs/{run}/log .items[].kind"] {
 		if !slices.Contains([]string{"join", "lost", "leave"}, kind) {
 			t.Errorf("the log shows %s", kind)
