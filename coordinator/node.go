@@ -47,7 +47,7 @@ const (
 	catchUpTimeout = 10 * time.Minute       // until the database has what the log has
 	lookEvery      = 250 * time.Millisecond // at who has a lease
 	settleTimeout  = 3 * time.Second        // for what a run has yet to write when its node stops
-	createTimeout  = 30 * time.Second       // until the run of a new task is there
+	createTimeout  = 2 * time.Minute        // until the run of a new task is there
 )
 
 // role is what this node is for a study.

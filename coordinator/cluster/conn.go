@@ -149,8 +149,11 @@ func (c *Cluster) setUp(ctx context.Context) error {
 // passing reports whether an error of servers is one of their start, or of an election.
 func passing(err error) bool {
 	var api *jetstream.APIError
-	return errors.As(err, &api) && (api.Code == 503 || api.ErrorCode == noPeers || api.ErrorCode == jetstream.ErrorCode(10074)) || errors.Is(err, context.DeadlineExceeded) || errors.Is(err, nats.ErrNoResponders)
+	return errors.Is(err, errSettling) || errors.As(err, &api) && (api.Code == 503 || api.ErrorCode == noPeers || api.ErrorCode == jetstream.ErrorCode(10074)) || errors.Is(err, context.DeadlineExceeded) || errors.Is(err, nats.ErrNoResponders)
 }
+
+// errSettling says that something is there, or will be, and not all servers know.
+var errSettling = errors.New("the servers do not agree yet")
 
 // noPeers is JetStream's code for fewer servers than replicas.
 const noPeers = jetstream.ErrorCode(10005)
@@ -444,7 +447,7 @@ func (c *Cluster) create(ctx context.Context) error {
 		}
 	}
 	if found, err := c.find(ctx); err != nil || !found {
-		return cmp.Or(err, fmt.Errorf("--cluster %s: stream %s has been made and is not there: %w", c.cfg.URL, c.logName(), jetstream.ErrStreamNotFound))
+		return cmp.Or(err, fmt.Errorf("--cluster %s: stream %s has been made, and is not to be found: %w", c.cfg.URL, c.logName(), errSettling))
 	}
 	return nil
 }
@@ -474,10 +477,13 @@ func (c *Cluster) once(ctx context.Context, key string, n int) ([]byte, error) {
 	if err == nil {
 		return value, nil
 	}
-	if !errors.Is(err, jetstream.ErrKeyExists) {
+	if !errors.Is(err, jetstream.ErrKeyExists) && !wrongSequence(err) {
 		return nil, fmt.Errorf("--cluster %s: key %s: %w", c.cfg.URL, key, err)
 	}
 	e, err := c.keys.Get(ctx, key)
+	if errors.Is(err, jetstream.ErrKeyNotFound) {
+		err = fmt.Errorf("%w: another node is making it", errSettling)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("--cluster %s: key %s: %w", c.cfg.URL, key, err)
 	}

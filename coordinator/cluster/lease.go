@@ -45,7 +45,7 @@ func (c *Cluster) Acquire(ctx context.Context, task string) (*Lease, error) {
 	l := &Lease{cluster: c, task: task, done: make(chan struct{}), holder: Holder{Node: c.cfg.Node}}
 	start := time.Now()
 	revision, err := c.leases.Create(ctx, task, l.value())
-	if errors.Is(err, jetstream.ErrKeyExists) {
+	if errors.Is(err, jetstream.ErrKeyExists) || wrongSequence(err) {
 		return nil, ErrHeld
 	}
 	if err != nil {
@@ -114,17 +114,16 @@ func (l *Lease) renew(ctx context.Context, renewed time.Time) {
 		}
 		start := time.Now()
 		err := l.update(ctx)
-		var api *jetstream.APIError
 		switch {
 		case err == nil:
 			renewed = start
 			continue
 		case ctx.Err() != nil:
 			return
-		case errors.As(err, &api) && api.ErrorCode == wrongSequence && l.again(ctx):
+		case wrongSequence(err) && l.again(ctx):
 			renewed = start
 			continue
-		case errors.As(err, &api) && api.ErrorCode == wrongSequence:
+		case wrongSequence(err):
 			err = errors.New("another node has taken it, or it was forgotten")
 		case time.Since(renewed) < leaseTTL:
 			continue

@@ -27,8 +27,12 @@ const (
 	nodeHeader   = "Fedtab-Node" // that wrote it
 )
 
-// wrongSequence is JetStream's code for a record whose expected predecessor is not the last.
-const wrongSequence = jetstream.ErrorCode(10071)
+// wrongSequence reports whether JetStream has refused a record because the expected predecessor is
+// not the last: one that has been written is, or one that is on its way.
+func wrongSequence(err error) bool {
+	var api *jetstream.APIError
+	return errors.As(err, &api) && (api.ErrorCode == 10071 || api.ErrorCode == 10164)
+}
 
 // The pauses between two tries to write, and how long one try waits.
 const (
@@ -162,7 +166,7 @@ func (w *Writer) append(ctx context.Context, record []byte, id string) (sequence
 			return last.Sequence, nil
 		case last != nil && last.Sequence != w.last, last == nil && w.last != 0:
 			return 0, ErrFenced
-		case refused && api.ErrorCode != wrongSequence && api.Code != 503:
+		case refused && !wrongSequence(err) && api.Code != 503:
 			return 0, refusedWords(api)
 		}
 		tell(err)
