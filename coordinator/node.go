@@ -201,8 +201,8 @@ func (n *node) place(st *study) {
 // unless another does.
 func (s *Server) enlist(st *study) error {
 	name := st.Task.Name
-	if st.Task.Privacy.Tree() {
-		return fmt.Errorf("task %s: privacy.participations: the noise of a tree has seeds that are to be deleted with each version, and the log of a cluster keeps what is written: want privacy.aggregation: secure beside it, or a coordinator alone", name)
+	if st.Task.Privacy.Differential() {
+		return fmt.Errorf("task %s: privacy.noise: a cluster whose servers are put back to an earlier state would forget what was charged, and nothing would notice: want a coordinator alone for runs with noise", name)
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), createTimeout)
 	defer cancel()

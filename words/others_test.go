@@ -184,7 +184,7 @@ var unseen = []string{
 	// learn/data: commands, and what people get in other words
 	"lines end in CR alone", "has a zero byte", "x:7: x is x: no other number", "7 fields, want", "row too long", "SQLite format", "<!doctype", "own data",
 	// protocol and run
-	"id: ", "task: 7 bytes", "expires: ", "no later try", "the journal works", "contributions could not", "contribution of participant", "contribution taken out", "taken out",
+	"id: ", "task: 7 bytes", "expires: ", "no later try", "the journal works", "contributions could not", "contribution of participant", "contribution taken out", "taken out", "not to be had: ",
 	"participant numbers", "it lacks x, and", "x: not a message", "requests for version", "cut off or too long",
 	// wasm and scripts
 	"12px system-ui", "(prefers-color", "web workers", "server-sent events", ".buttons", "button, ", ", invite: ",

@@ -44,7 +44,12 @@ type Lease struct {
 func (c *Cluster) Acquire(ctx context.Context, task string) (*Lease, error) {
 	l := &Lease{cluster: c, task: task, done: make(chan struct{}), holder: Holder{Node: c.cfg.Node}}
 	start := time.Now()
-	revision, err := c.leases.Create(ctx, task, l.value())
+	var revision uint64
+	err := again(ctx, func(ctx context.Context) (err error) {
+		start = time.Now()
+		revision, err = c.leases.Create(ctx, task, l.value()) // one whose answer was lost is forgotten soon
+		return err
+	})
 	if errors.Is(err, jetstream.ErrKeyExists) || wrongSequence(err) {
 		return nil, ErrHeld
 	}
@@ -168,6 +173,8 @@ func (l *Lease) Release() {
 
 // Holder returns who has the lease of a task; its node is empty if nobody has.
 func (c *Cluster) Holder(ctx context.Context, task string) (h Holder, err error) {
+	ctx, cancel := context.WithTimeout(ctx, tryTimeout/2)
+	defer cancel()
 	e, err := c.leases.Get(ctx, task)
 	if errors.Is(err, jetstream.ErrKeyNotFound) {
 		return h, nil

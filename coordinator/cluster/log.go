@@ -71,8 +71,8 @@ func (c *Cluster) Begin(ctx context.Context, task string, term uint64, trouble f
 	w := &Writer{cluster: c, subject: c.subject(task), term: term, trouble: trouble}
 	w.ctx, w.stop = context.WithCancelCause(context.Background())
 	for {
-		m, err := c.lastOn(ctx, w.subject)
-		if err != nil {
+		var m *jetstream.RawStreamMsg
+		if err := again(ctx, func(ctx context.Context) (err error) { m, err = c.lastOn(ctx, w.subject); return err }); err != nil {
 			return nil, fmt.Errorf("cluster: begin a term of %s: %w", task, err)
 		}
 		if m != nil {
@@ -107,6 +107,23 @@ func (w *Writer) Last() uint64 {
 
 // Close ends the writer: what waits to be written, and what comes, gets ErrFenced.
 func (w *Writer) Close() { w.stop(ErrFenced) }
+
+// again asks the servers until they answer, or ctx ends. A server that does not know a leader answers
+// nothing, so that a question is asked anew soon.
+func again(ctx context.Context, ask func(context.Context) error) error {
+	for {
+		try, cancel := context.WithTimeout(ctx, tryTimeout/2)
+		err := ask(try)
+		cancel()
+		if err == nil || ctx.Err() != nil || !passing(err) {
+			return err
+		}
+		select {
+		case <-time.After(firstPause):
+		case <-ctx.Done():
+		}
+	}
+}
 
 // lastOn returns the newest record on a subject, nil if there is none.
 func (c *Cluster) lastOn(ctx context.Context, subject string) (*jetstream.RawStreamMsg, error) {

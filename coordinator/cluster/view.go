@@ -100,14 +100,16 @@ func (v *View) Follow(ctx context.Context) error {
 var errBroken = errors.New("cluster: the database cannot follow the log")
 
 func (v *View) follow(ctx context.Context) error {
-	info, err := v.cluster.stream.Info(ctx)
+	asking, answered := context.WithTimeout(ctx, tryTimeout)
+	defer answered()
+	info, err := v.cluster.stream.Info(asking)
 	if err != nil {
 		return err
 	}
 	if info.State.LastSeq < v.Position() {
 		return fmt.Errorf("%w: it has record %d, and the log ends at %d: the log is that of an older backup; remove the database, and it is made anew", errBroken, v.Position(), info.State.LastSeq)
 	}
-	consumer, err := v.cluster.stream.OrderedConsumer(ctx, jetstream.OrderedConsumerConfig{
+	consumer, err := v.cluster.stream.OrderedConsumer(asking, jetstream.OrderedConsumerConfig{
 		DeliverPolicy: jetstream.DeliverByStartSequencePolicy, OptStartSeq: v.Position() + 1,
 	})
 	if err != nil {
@@ -230,7 +232,9 @@ func (v *View) Wait(ctx context.Context, sequence uint64) error {
 // CatchUp waits until all is applied that is in the log.
 func (v *View) CatchUp(ctx context.Context) error {
 	for {
-		info, err := v.cluster.stream.Info(ctx)
+		asking, answered := context.WithTimeout(ctx, tryTimeout/2)
+		info, err := v.cluster.stream.Info(asking)
+		answered()
 		if err != nil { // out of reach, or without a leader, for a moment
 			select {
 			case <-time.After(firstPause):

@@ -12,7 +12,7 @@ import (
 // The budget ends it.
 func TestDifferential(t *testing.T) {
 	small := []string{
-		"model.hidden=[]", "data.first=400", "data.partition.clients=20", "privacy.population=20", "privacy.adapt=true", "privacy.noise=.5",
+		"model.hidden=[]", "data.first=400", "data.partition.clients=20", "privacy.population=20", "privacy.adapt=true", "privacy.noise=.3",
 		"strategy.epochs=1", "strategy.fraction=.5", "eval_every=1",
 	}
 	for _, c := range []struct {

@@ -38,6 +38,9 @@ func (t *Task) Changes(earlier []byte, sameContent bool) ([]string, error) {
 		remove(b, paths)
 	}
 	compare(&changes, "", a, b)
+	if was.Join != t.Join && (was.Persons() || t.Persons()) { // an invite is another person than a key
+		changes = append(changes, fmt.Sprintf("join is %s, was %s, by which persons are told", t.Join, was.Join))
+	}
 	return changes, nil
 }
 

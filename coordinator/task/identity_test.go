@@ -149,3 +149,26 @@ func TestSettings(t *testing.T) {
 		t.Errorf("seeds of 0: %q, want no difference", got)
 	}
 }
+
+// Who may join is of no effect on training, but where limits are on persons: an invite tells another
+// person than a key, and everybody's count would begin anew.
+func TestChangesOfPersons(t *testing.T) {
+	for _, c := range []struct {
+		privacy string
+		changes int
+	}{
+		{"", 0},
+		{"privacy: {aggregation: secure, min: 160, max: 200, dropout: 0.1, corrupt: 0.1, bits: 16, noise: 2.28, clip: 1, population: 1000, participations: 3, delta: 1e-5, members: members.txt}\n", 1},
+	} {
+		text := func(join string) []byte {
+			return []byte("name: small\nmodel: {kind: mlp, hidden: []}\ndata: {source: mnist, partition: {kind: iid, clients: 1000}}\nstrategy: {kind: fedavg, fraction: 0.2, epochs: 1, batch: 10, lr: 0.1}\n" + c.privacy + "stop: {rounds: 3}\njoin: " + join + "\n")
+		}
+		now, err := Parse("now", text("invited"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got, err := now.Changes(text("open"), true); err != nil || len(got) != c.changes {
+			t.Errorf("with %q: changes %v, %v, want %d", c.privacy, got, err, c.changes)
+		}
+	}
+}
