@@ -12,12 +12,6 @@ import (
 // deployment is the folder of what sets up a cluster.
 const deployment = "../docs/operating/cluster/"
 
-// pendingFlags are flags of serve that the files use and that serve does not have yet.
-var pendingFlags = []string{
-	"cluster", "cluster-name", "cluster-node", "cluster-creds", "cluster-ca", "cluster-cert", "cluster-key",
-	"cluster-system-creds", "cluster-replicas", "cluster-unsafe",
-}
-
 func readFile(t *testing.T, path string) []byte {
 	t.Helper()
 	b, err := os.ReadFile(path)
@@ -39,20 +33,12 @@ func flagsOf(t *testing.T, args []string) map[string]string {
 		if !ok || !strings.HasPrefix(a, "--") {
 			t.Errorf("argument %q, want --FLAG=VALUE", a)
 		}
-		if flags.Lookup(name) == nil && !slices.Contains(pendingFlags, name) {
+		if flags.Lookup(name) == nil {
 			t.Errorf("serve has no flag --%s", name)
 		}
 		values[name] = value
 	}
 	return values
-}
-
-func TestPendingFlags(t *testing.T) {
-	for _, name := range pendingFlags {
-		if serveCommand().Flags().Lookup(name) != nil {
-			t.Errorf("serve has --%s: take it out of pendingFlags", name)
-		}
-	}
 }
 
 // servers returns hosts and ports of the value of --cluster.
@@ -134,7 +120,7 @@ func TestDeploymentPage(t *testing.T) {
 		}
 		n++
 		for _, m := range regexp.MustCompile(` --([a-z-]+)`).FindAllStringSubmatch(line, -1) {
-			if flags.Lookup(m[1]) == nil && !slices.Contains(pendingFlags, m[1]) {
+			if flags.Lookup(m[1]) == nil {
 				t.Errorf("serve has no flag --%s: %s", m[1], line)
 			}
 		}

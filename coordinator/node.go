@@ -120,7 +120,7 @@ func (s *Server) joinCluster() error {
 		return nil
 	}
 	if s.cfg.From != "" || s.cfg.Fresh {
-		return errors.New("--cluster: --fresh and --from are for a coordinator alone; begin the next run by coordinator begin")
+		return errors.New("--cluster: --fresh and --from are for a coordinator alone; begin the next run by coordinator run")
 	}
 	n := &node{server: s, stopFollowing: func() {}}
 	s.node = n

@@ -112,8 +112,8 @@ var plan = []struct {
 	{"metadata to the owner in a round, MB", func(f figures, tabs float64) float64 {
 		return f.answers(tabs) * f.at("metadata of an answer at the owner") / 1e6
 	}},
-	{"the owner's core in a round, s", func(f figures, tabs float64) float64 {
-		return f.answers(tabs) * f.at("an answer at the owner") / 1000
+	{"the owner's core in a round, s, at most", func(f figures, tabs float64) float64 {
+		return f.answers(tabs) * f.at("an answer at the owner, at most") / 1000
 	}},
 	{"the owner's roster, MB", func(f figures, tabs float64) float64 { return tabs * f.at("a participant in the owner's roster") / 1e6 }},
 	{"a commit, ms", func(f figures, _ float64) float64 { return f.at("a commit on three replicas") }},

@@ -58,7 +58,7 @@ func NewView(c *Cluster, local *store.Store, log *slog.Logger) (*View, error) {
 			return nil, err
 		}
 		if len(runs) > 0 {
-			return nil, fmt.Errorf("the database has runs of a coordinator alone, such as %s, and a node's follows from the log: want another --data, and coordinator migrate to move them", runs[0].ID)
+			return nil, fmt.Errorf("the database has runs of a coordinator alone, such as %s, and a node's follows from the log: want another --data: runs cannot be moved into a cluster yet", runs[0].ID)
 		}
 		if err := local.SetMeta(clusterKey, c.id); err != nil {
 			return nil, err

@@ -109,6 +109,7 @@ var (
 	failuresDesc   = desc("store_failures_total", "Writes to the database that failed since this process began.", "task", "run")
 	storeDesc      = desc("store_up", "1 while the last write to the database has worked.", "task", "run")
 	upDesc         = desc("run_up", "1 if the run's owner answers.", "task", "run")
+	roleDesc       = desc("cluster_role", "1 for what this node of a cluster is for the run: owner, edge, or vacant if it reaches nobody who drives it.", "task", "run", "role")
 )
 
 // refusals are the reasons for which a handshake is refused.
@@ -149,6 +150,9 @@ func (c *collector) Collect(out chan<- prometheus.Metric) {
 	for _, st := range c.studies.All() {
 		is := []string{st.Task.Name, st.Run()}
 		with := func(more string) []string { return append(is[:2:2], more) }
+		if st.Role != nil {
+			gauge(roleDesc, 1, with(st.Role())...)
+		}
 		ctx, cancel := context.WithTimeout(context.Background(), askTimeout)
 		s, err := st.State(ctx)
 		cancel()

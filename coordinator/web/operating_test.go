@@ -21,10 +21,11 @@ import (
 )
 
 // scraped returns the names of all metrics that a coordinator serves, those of a run that
-// predicts classes and numbers at once included.
+// predicts classes and numbers at once included, on a node of a cluster.
 func scraped(t *testing.T) map[string]bool {
 	t.Helper()
 	st, _ := testStudy(t)
+	st.Role = func() string { return "owner" }
 	admin := httptest.NewServer(NewAdmin(NewStudies(st), hub.New(nil, hub.DefaultLimits(), slog.New(slog.DiscardHandler)), new(quota.Proxies), "", testAdmin(t)))
 	defer admin.Close()
 	testState = run.State{Phase: protocol.PhaseTraining, Evaluated: &run.Evaluation{Figures: learn.Figures{Loss: 1, Accuracy: 1, BalancedAccuracy: 1, F1: 1, RMSE: 1, MAE: 1, R2: 1}}}

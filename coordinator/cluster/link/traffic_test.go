@@ -37,7 +37,7 @@ func (p *pupil) SendShared(*run.Shared)           {}
 func (p *pupil) Close(protocol.CloseCode, string) { p.once.Do(func() { close(p.closed) }) }
 func (p *pupil) Fault()                           {}
 func (p *pupil) Address() string                  { return "" }
-func (p *pupil) serve(b *testing.B, values []float32, block []byte, answered *atomic.Int64) {
+func (p *pupil) serve(ctx context.Context, b *testing.B, values []float32, block []byte, answered *atomic.Int64) {
 	for {
 		select {
 		case o := <-p.orders:
@@ -45,7 +45,9 @@ func (p *pupil) serve(b *testing.B, values []float32, block []byte, answered *at
 				Vectors: []protocol.Vector{{Role: protocol.RoleDelta, BaseHash: bytes.Clone(o.BaseHash), Codec: protocol.CodecFloat32, Block: block}}}
 			p.seat.Receive(&protocol.Progress{Order: o.Order}, run.Entry{Kind: protocol.KindProgress, Messages: 1, Bytes: 40, Up: true})
 			if !p.seat.Wanted(c) {
-				b.Error("an answer is not wanted")
+				if ctx.Err() == nil { // at the end some are on their way
+					b.Error("an answer is not wanted")
+				}
 				return
 			}
 			p.seat.Book(run.EntryOf(c, true))
@@ -114,7 +116,7 @@ func benchmarkRound(b *testing.B, n int) {
 		pupils = append(pupils, p)
 	}
 	for _, p := range pupils {
-		wait.Go(func() { p.serve(b, values, block, &answered) })
+		wait.Go(func() { p.serve(ctx, b, values, block, &answered) })
 	}
 	<-rounds // the first: everybody has joined
 	for len(rounds) > 0 {
