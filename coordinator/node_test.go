@@ -42,7 +42,7 @@ type process struct {
 	command            *exec.Cmd
 	running            bool
 	asleep             atomic.Bool // a balancer that checks its targets leaves it out
-	toNATS             *gate // through which it reaches the servers; nil: directly
+	toNATS             *gate       // through which it reaches the servers; nil: directly
 }
 
 // gate is a TCP proxy that chooses among targets, and can be shut.
