@@ -20,7 +20,7 @@ binary: data
 	@echo 'building the coordinator and the page (1 to 2 minutes the first time, seconds later)'
 	@$(MAKE) --no-print-directory -j2 warm assets PACK=$(PACK)
 	@echo 'linking bin/coordinator'
-	@go build -ldflags '-X main.version=$(VERSION)' -o bin/coordinator ./coordinator
+	@go build -ldflags '-s -w -X main.version=$(VERSION)' -o bin/coordinator ./coordinator
 
 PAGELESS := {{$$page := eq .ImportPath "fedtab/static"}}{{range .Deps}}{{if eq . "fedtab/static"}}{{$$page = true}}{{end}}{{end}}{{if not $$page}}{{.ImportPath}}{{end}}
 warm:

@@ -225,8 +225,8 @@ type Stop struct {
 type Claim struct {
 	Epsilon    *float64 `json:"epsilon"` // upper bound, of all versions so far; null: there is none
 	Delta      float64  `json:"delta"`
-	Releases   int      `json:"releases"` // versions that are charged
-	Budget     float64  `json:"budget"`   // epsilon that the run does not exceed; 0: there is none
+	Releases   int      `json:"releases"` // versions that are charged, with noise of a tree its steps
+	Budget     float64  `json:"budget"`   // epsilon that the task's runs together do not exceed; 0: there is none
 	Noise      float64  `json:"noise"`    // standard deviation, in multiples of the bound on a contribution
 	Clip       float64  `json:"clip"`     // that bound, or the first where it adapts
 	Adapt      bool     `json:"adapt"`
@@ -241,6 +241,9 @@ type Claim struct {
 
 	Together *Together `json:"together,omitempty"` // with what earlier runs of the task have told; absent: the database knows of none with noise
 }
+
+// Mixed is the adjacency of a sum of several.
+const Mixed = "mixed"
 
 // Together is what a run and the earlier ones of its task tell of somebody who takes part in all
 // of them, by basic composition.

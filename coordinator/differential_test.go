@@ -18,7 +18,7 @@ model: {kind: softmax}
 data: {source: own, images: {width: 4, height: 4, channels: 1, classes: [a, b]}, examples: {min: 10}}
 evaluate: {on: none}
 strategy: {kind: fedavg, fraction: 1, lr: 0.5, min_clients: 3, deadline: 1s}
-privacy: {noise: 2, clip: 0.5, adapt: true, population: 60, delta: 1e-2, epsilon: 2.5}
+privacy: {noise: 2, clip: 0.5, adapt: true, population: 40, delta: 1e-2, epsilon: 2.5}
 stop: {rounds: 2}
 `
 
@@ -149,7 +149,7 @@ func TestEarlierRuns(t *testing.T) {
 	var out bytes.Buffer
 	s.describe(&out)
 	for _, text := range []string{out.String(), call("runs")} {
-		if !strings.Contains(text, "; with 1 earlier run of this task: epsilon ") {
+		if !strings.Contains(text, "; with 1 earlier run of this task: epsilon ") || !strings.Contains(text, "delta 0.02 (add-remove)") {
 			t.Errorf("not said in\n%s", text)
 		}
 	}

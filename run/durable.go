@@ -2,6 +2,7 @@ package run
 
 import (
 	"errors"
+	"fmt"
 	"time"
 
 	"fedtab/protocol"
@@ -11,6 +12,10 @@ import (
 // as a read-only or corrupt database. They halt the run. After any other error, such
 // as a full disk, the write is retried.
 var ErrPermanent = errors.New("no later try can succeed")
+
+// ErrElsewhere is wrapped by the errors of a Journal that another process writes to now: the run
+// goes on there. It wraps ErrPermanent.
+var ErrElsewhere = fmt.Errorf("another process drives the run: %w", ErrPermanent)
 
 // The backoff of failed writes: minRetry, doubled with each consecutive failure up
 // to maxRetry.
@@ -119,7 +124,11 @@ func (r *Run) halt(what string, err error) {
 		return
 	}
 	r.halted = true
-	r.log.Error("run halted: the database is not writable; repair it and restart", "what", what, "version", r.down.version, "error", err)
+	if errors.Is(err, ErrElsewhere) {
+		r.log.Info("this process drives the run no longer", "what", what, "version", r.down.version, "reason", err)
+	} else {
+		r.log.Error("run halted: the database is not writable; repair it and restart", "what", what, "version", r.down.version, "error", err)
+	}
 	if r.finished == "" {
 		r.finished = haltedReason
 		r.drop()

@@ -203,7 +203,7 @@ func (r *Run) writeEvents() {
 	r.env.Store(func() error { return r.cfg.Journal.Log(r.cfg.ID, entries, ledger) }, func(err error) {
 		r.events.writing = false
 		r.journalAnswered(err)
-		if err != nil {
+		if err != nil && !errors.Is(err, ErrElsewhere) {
 			r.log.Error("cannot write the event log", "entries_lost", len(entries), "error", err)
 		}
 		if errors.Is(err, ErrPermanent) {

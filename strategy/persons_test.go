@@ -2,6 +2,7 @@ package strategy
 
 import (
 	"slices"
+	"strings"
 	"testing"
 
 	"fedtab/combine"
@@ -182,5 +183,31 @@ func TestSecretChoices(t *testing.T) {
 	}
 	if x := one.chance("member", 1, 2); x < 0 || x >= 1 || x != one.chance("member", 1, 2) || x == other.chance("member", 1, 2) {
 		t.Errorf("chance is %g", x)
+	}
+}
+
+// A run with noise of a build that counted numbers of the run does not go on: they would be taken for
+// persons. Neither does one with a snapshot of another kind.
+func TestNoisedFormats(t *testing.T) {
+	p := Private{Noise: 1, Vector: 1, Clip: 1, Population: 3}
+	for name, c := range map[string]struct {
+		r    *rounds
+		want byte
+	}{
+		"noise of the coordinator": {privately(t, Config{Fraction: 1}, p), noisedFormat},
+		"shares":                   {distributedly(t, 2), secureNoisedFormat},
+	} {
+		whole := c.r.snapshot(1)
+		for format := range byte(9) {
+			err := c.r.Restore(slices.Concat([]byte{format}, whole[1:]))
+			switch old := format >= 1 && format <= secureRoundsFormat; {
+			case format == c.want && err != nil:
+				t.Errorf("%s: format %d: %v", name, format, err)
+			case format != c.want && err == nil:
+				t.Errorf("%s: format %d is read", name, format)
+			case old != (err != nil && strings.Contains(err.Error(), "a run with noise that such a build began does not go on")):
+				t.Errorf("%s: format %d: %v", name, format, err)
+			}
+		}
 	}
 }

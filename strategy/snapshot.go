@@ -6,17 +6,23 @@ import (
 )
 
 // roundsFormat is the first byte of a snapshot; formats before it are read too. That of a
-// secure run has its bound as well.
+// secure run has its bound as well. Those of runs with noise are read by themselves: before them
+// participations were of numbers of the run, which are persons now.
 const (
 	roundsFormat       = 4
 	secureRoundsFormat = 5
+	noisedFormat       = 6
+	secureNoisedFormat = 7
 )
 
 // Restore implements Strategy.
 func (r *rounds) Restore(snapshot []byte) error {
 	d := stateReader{b: snapshot}
-	format := d.byte()
-	if newest := r.format(); format < 1 || format > newest {
+	format, newest := d.byte(), r.format()
+	if r.private != nil && format >= 1 && format < noisedFormat {
+		return fmt.Errorf("strategy: %s snapshot is of format %d, from a build that counted a person with several numbers of the run as several, want format %d: a run with noise that such a build began does not go on, begin a new one (serve --fresh)", r.cfg.Kind, format, newest)
+	}
+	if format < 1 || format > newest || r.private != nil && format != newest {
 		return fmt.Errorf("strategy: %s snapshot of %d bytes is not of a format this build knows", r.cfg.Kind, len(snapshot))
 	}
 	version, order := d.uint(), d.uint()
@@ -31,7 +37,7 @@ func (r *rounds) Restore(snapshot []byte) error {
 		r.clip.read(&d)
 		r.cohort.read(&d)
 	}
-	if format == secureRoundsFormat {
+	if format == secureRoundsFormat || format == secureNoisedFormat {
 		r.bound.read(&d)
 	}
 	if r.private != nil {
@@ -48,7 +54,12 @@ func (r *rounds) Restore(snapshot []byte) error {
 
 // format returns the first byte of a snapshot.
 func (r *rounds) format() byte {
-	if r.setup.Secure != nil {
+	switch secure := r.setup.Secure != nil; {
+	case secure && r.private != nil:
+		return secureNoisedFormat
+	case r.private != nil:
+		return noisedFormat
+	case secure:
 		return secureRoundsFormat
 	}
 	return roundsFormat

@@ -195,9 +195,10 @@ func TestHidden(t *testing.T) {
 		t.Error("of noise in secure sums it is not said how much there is")
 	}
 	for claim, want := range map[string]string{
-		`"together": {"runs": 2, "epsilon": 3.5, "delta": 0.0001}`:  "With 2 earlier runs of this task: epsilon 3.5, but for a chance of 1 in 10,000, if you took part in all.",
-		`"together": {"runs": 1, "epsilon": null, "delta": 0.0001}`: "1 earlier run of this task added to that, and nothing is promised of all together.",
-		`"distributed": true, "colluding": 20`:                      "It holds even if 20 participants of a round show the organiser their noise.",
+		`"together": {"runs": 2, "epsilon": 3.5, "delta": 0.0001}`:                       "With 2 earlier runs of this task: epsilon 3.5, but for a chance of 1 in 10,000, if you took part in all.",
+		`"together": {"runs": 1, "epsilon": null, "delta": 0.0001}`:                      "1 earlier run of this task added to that, and nothing is promised of all together.",
+		`"together": {"runs": 2, "epsilon": 3.5, "delta": 0.0001, "adjacency": "mixed"}`: "Some of these runs hide that you take part, others only what you contribute.",
+		`"distributed": true, "colluding": 20`:                                           "It holds even if 20 participants of a round show the organiser their noise.",
 	} {
 		p.OnTask(decode(t, fmt.Sprintf(strings.Replace(task, `"population"`, claim+`, "population"`, 1), "1")))
 		if page := render(t, p); !strings.Contains(page, want) {

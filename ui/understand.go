@@ -156,6 +156,9 @@ func (p *Page) hiddenWords() string {
 	} else if t != nil {
 		words = append(words, p.say("hidden.unknown", t.Runs))
 	}
+	if v.Together != nil && v.Together.Adjacency == api.Mixed {
+		words = append(words, p.say("hidden.mixed"))
+	}
 	words = append(words, p.say("hidden.scale"))
 	if v.Budget > 0 {
 		words = append(words, p.say("hidden.budget", p.short(&v.Budget)))

@@ -14,9 +14,6 @@ func Epsilon(s *run.Spent) *float64 {
 	return run.Finite(&s.Epsilon)
 }
 
-// mixed is the adjacency of a sum of several.
-const mixed = "mixed"
-
 // With adds what a run tells to what earlier ones of its task have told, by basic composition.
 // A run that has told nothing yet adds nothing.
 func With(earlier *api.Together, s *run.Spent, adjacency string) *api.Together {
@@ -33,7 +30,7 @@ func With(earlier *api.Together, s *run.Spent, adjacency string) *api.Together {
 	}
 	sum.Delta += s.Delta
 	if sum.Adjacency != adjacency {
-		sum.Adjacency = mixed
+		sum.Adjacency = api.Mixed
 	}
 	return &sum
 }

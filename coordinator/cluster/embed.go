@@ -53,7 +53,7 @@ func Embed(address, name, dir string) (*Embedded, error) {
 		NoSigs: true, NoLog: true, MaxPayload: 8 << 20,
 	}
 	if of > 1 {
-		o.Cluster = server.ClusterOpts{Name: name, Host: "127.0.0.1", Port: port + routesFrom + number - 1}
+		o.Cluster = server.ClusterOpts{Name: name, Host: "127.0.0.1", Port: port + routesFrom + number - 1, NoAdvertise: true} // a node goes to the servers that it was given
 		for i := range of {
 			o.Routes = append(o.Routes, &url.URL{Scheme: "nats", Host: fmt.Sprintf("127.0.0.1:%d", port+routesFrom+i)})
 		}

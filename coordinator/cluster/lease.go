@@ -166,6 +166,7 @@ func (l *Lease) Release() {
 	l.stopped.Wait()
 	ctx, cancel := context.WithTimeout(context.Background(), renewEvery)
 	defer cancel()
+	l.again(ctx) // a renewal may have been under way
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.cluster.leases.Delete(ctx, l.task, jetstream.LastRevision(l.revision)) // if that fails, it is forgotten soon

@@ -17,8 +17,8 @@ import (
 )
 
 // ErrFenced says that another node has begun a term since: this one drives the run no longer, and
-// has written nothing. It wraps run.ErrPermanent, so that the run halts.
-var ErrFenced = fmt.Errorf("cluster: another node drives this run now: %w", run.ErrPermanent)
+// has written nothing. It wraps run.ErrElsewhere, so that the run halts.
+var ErrFenced = fmt.Errorf("cluster: a newer term has begun: %w", run.ErrElsewhere)
 
 // Headers of a record.
 const (

@@ -29,8 +29,11 @@ const objectTimeout = time.Minute
 // errNoObject says that an object is not there: of a version whose parameters are no longer kept.
 var errNoObject = errors.New("cluster: no such object")
 
-// put stores an object under its run, version and SHA-256, and returns its name. One that is there
-// is not sent again.
+// putTries is how often an object is sent that does not come back as it was.
+const putTries = 3
+
+// put stores an object under its run, version and SHA-256, and returns its name once it has been
+// read back: a record must not name what cannot be read.
 func (c *Cluster) put(run string, version uint64, v vectors) (name string, err error) {
 	var b bytes.Buffer
 	if err := gob.NewEncoder(&b).Encode(&v); err != nil {
@@ -38,19 +41,23 @@ func (c *Cluster) put(run string, version uint64, v vectors) (name string, err e
 	}
 	sum := sha256.Sum256(b.Bytes())
 	name = fmt.Sprintf("%s/%d/%s", run, version, hex.EncodeToString(sum[:]))
-	ctx, cancel := context.WithTimeout(context.Background(), objectTimeout)
-	defer cancel()
-	if _, err := c.objects.GetInfo(ctx, name); err == nil {
-		return name, nil
-	}
-	if _, err := c.objects.PutBytes(ctx, name, b.Bytes()); err != nil {
+	for range putTries {
+		ctx, cancel := context.WithTimeout(context.Background(), objectTimeout)
+		_, err = c.objects.PutBytes(ctx, name, b.Bytes())
+		cancel()
+		if err == nil {
+			if _, err = c.get(name); err == nil {
+				return name, nil
+			}
+			continue
+		}
 		var api *jetstream.APIError
 		if errors.As(err, &api) {
 			return "", fmt.Errorf("cluster: object store %s does not take %d bytes: %s: %w", c.objectsName(), b.Len(), api.Description, store.ErrFull)
 		}
-		return "", fmt.Errorf("cluster: object store %s: %w", c.objectsName(), err)
+		break
 	}
-	return name, nil
+	return "", fmt.Errorf("cluster: object store %s: %w", c.objectsName(), err)
 }
 
 // get returns an object whose bytes have the hash in its name. The error wraps errNoObject if there

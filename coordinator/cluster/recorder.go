@@ -70,11 +70,11 @@ func (r *Recorder) writer(task string) (*Writer, error) {
 	h, err := r.cluster.Holder(ctx, task)
 	switch {
 	case err != nil:
-		return nil, err
+		return nil, fmt.Errorf("this node does not drive task %s: %w: %w", task, err, run.ErrElsewhere)
 	case h.Node == "":
-		return nil, fmt.Errorf("no node drives task %s at the moment: try again: %w", task, run.ErrPermanent)
+		return nil, fmt.Errorf("no node drives task %s at the moment: try again: %w", task, run.ErrElsewhere)
 	}
-	return nil, fmt.Errorf("node %s drives task %s: give it the order: %w", h.Node, task, run.ErrPermanent)
+	return nil, fmt.Errorf("node %s drives task %s: give it the order: %w", h.Node, task, run.ErrElsewhere)
 }
 
 // write writes a record of a task.

@@ -27,6 +27,7 @@ var (
 	ErrUnfinished = errors.New("the run is not over")
 	ErrFull       = errors.New("disk is full") // nothing was written; it may be tried again
 	ErrBusy       = errors.New("another backup is being made")
+	ErrClustered  = errors.New("the database is a node's of a cluster, want one that a coordinator has alone")
 )
 
 // errNotOpen answers a commit of a round that OpenRound has not written, or

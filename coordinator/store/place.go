@@ -125,8 +125,11 @@ func writePlace(path string, numbers ...string) error {
 }
 
 // Vouch takes away that a run is in a copy: its organiser knows that the original is not served any
-// more, and has released nothing since.
+// more, and has released nothing since. It is not for a database of a cluster, where the other nodes would not know of it.
 func (s *Store) Vouch(id string) error {
+	if s.via != nil {
+		return wrap(ErrClustered, "run %s: vouch for it", id)
+	}
 	r, err := s.write.Exec(`UPDATE runs SET copied_at = NULL WHERE id = ?`, id)
 	return wrap(one(r, err, fmt.Errorf("run %w", ErrNotFound)), "run %s: vouch for it", id)
 }
@@ -143,8 +146,11 @@ func (s *Store) Cuts(id string) (cuts []int, err error) {
 	return cuts, wrap(err, "run %s: its cuts", id)
 }
 
-// SetCuts records what Cuts returns.
+// SetCuts records what Cuts returns, as Vouch not in a database of a cluster.
 func (s *Store) SetCuts(id string, cuts []int) error {
+	if s.via != nil {
+		return wrap(ErrClustered, "run %s: record its cuts", id)
+	}
 	r, err := s.write.Exec(`UPDATE runs SET cuts = ? WHERE id = ?`, list(cuts), id)
 	return wrap(one(r, err, fmt.Errorf("run %w", ErrNotFound)), "run %s: record its cuts", id)
 }

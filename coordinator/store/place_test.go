@@ -3,6 +3,7 @@ package store
 import (
 	"bytes"
 	"context"
+	"errors"
 	"io"
 	"os"
 	"path/filepath"
@@ -245,6 +246,21 @@ func TestSeeds(t *testing.T) {
 	}
 	must(t, s.Close())
 	has("the file of a run that is over", file(t, dir))
+}
+
+// A node of a cluster writes to no database but through the log, which has neither.
+func TestPlaceOfCluster(t *testing.T) {
+	s := open(t, t.TempDir())
+	must(t, s.CreateRun(testRun("r", "digits")))
+	s.Via(s.Via(nil))
+	for name, err := range map[string]error{"Vouch": s.Vouch("r"), "SetCuts": s.SetCuts("r", []int{3})} {
+		if !errors.Is(err, ErrClustered) {
+			t.Errorf("%s: %v, want %v", name, err, ErrClustered)
+		}
+	}
+	if cuts, err := s.Cuts("r"); err != nil || cuts != nil {
+		t.Errorf("cuts %v, %v; want none", cuts, err)
+	}
 }
 
 func TestCuts(t *testing.T) {

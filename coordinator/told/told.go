@@ -88,31 +88,41 @@ func adjacency(spec []byte) string {
 	return task.Adjacency(t.Privacy.Aggregation)
 }
 
-// Words writes an account in one line.
+// Words writes an account in one line, with the adjacency of each figure.
 func Words(a *v1.Account) string {
-	words := figures(a.Epsilon, a.Delta)
+	words := figures(a.Epsilon, a.Delta, a.Adjacency)
 	if t := a.Together; t != nil {
 		runs := "1 earlier run"
 		if t.Runs > 1 {
 			runs = fmt.Sprintf("%d earlier runs", t.Runs)
 		}
-		words += fmt.Sprintf("; with %s of this task: %s", runs, figures(t.Epsilon, t.Delta))
+		words += fmt.Sprintf("; with %s of this task: %s", runs, figures(t.Epsilon, t.Delta, t.Adjacency))
 	}
 	return words
 }
 
-func figures(epsilon *float64, delta float64) string {
+func figures(epsilon *float64, delta float64, adjacency string) string {
 	if epsilon == nil {
 		return "no bound on epsilon"
 	}
-	return fmt.Sprintf("epsilon %.4g, delta %.3g", *epsilon, delta)
+	words := fmt.Sprintf("epsilon %.4g, delta %.3g", *epsilon, delta)
+	if adjacency != "" {
+		words += " (" + adjacency + ")"
+	}
+	return words
 }
 
 // Refuse says why no run of a task can begin after those with the given accounts: they leave no
-// room in its budget for a version. nil: it can.
+// room in its budget for a version, or deltas that add up to no claim. nil: it can.
 func Refuse(t *task.Task, parameters int, earlier []store.Account) error {
+	if !t.Privacy.Differential() || len(earlier) == 0 {
+		return nil
+	}
+	if err := refuseDelta(t, earlier); err != nil {
+		return err
+	}
 	told := Epsilon(earlier)
-	if p := &t.Privacy; told == 0 || !p.Differential() || p.Epsilon == 0 {
+	if told == 0 || t.Privacy.Epsilon == 0 {
 		return nil
 	}
 	claim, err := t.Claim(parameters)
@@ -127,4 +137,21 @@ func Refuse(t *task.Task, parameters int, earlier []store.Account) error {
 		return nil
 	}
 	return fmt.Errorf("task %s: privacy.epsilon is %v: earlier runs of the task have told epsilon %.4g of its participants, and one version more %.3g: want a higher budget for the same people, or another task name for others", t.Name, t.Privacy.Epsilon, told, one)
+}
+
+// refuseDelta is Refuse for deltas, which are bounded as that of one run is.
+func refuseDelta(t *task.Task, earlier []store.Account) error {
+	var told float64
+	for _, a := range earlier {
+		told += a.Delta
+	}
+	p := &t.Privacy
+	if (told+p.Delta)*float64(p.Population) < 1 {
+		return nil
+	}
+	most, people := 1/float64(p.Population), "another task name for other people"
+	if told >= most {
+		return fmt.Errorf("task %s: privacy.delta: earlier runs of the task have told delta %.3g of its participants, which is not less than 1 / population = %.3g: with delta alone, they could have published all that one of them has: want %s", t.Name, told, most, people)
+	}
+	return fmt.Errorf("task %s: privacy.delta is %v: with delta %.3g, which earlier runs of the task have told of its participants, it is not less than 1 / population = %.3g: with delta alone, the runs could publish all that one of them has: want less than %.3g, or %s", t.Name, p.Delta, told, most, most-told, people)
 }

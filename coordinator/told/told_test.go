@@ -34,13 +34,13 @@ func TestAccount(t *testing.T) {
 		want    string // empty: there is none
 	}{
 		"nothing":                {spec, nil, nil, ""},
-		"of its own":             {spec, spent, nil, "epsilon 1.5, delta 0.001"},
-		"an earlier run":         {spec, spent, []store.Account{of(1, 2, spec)}, "epsilon 1.5, delta 0.001; with 1 earlier run of this task: epsilon 3.5, delta 0.00101"},
-		"two":                    {spec, spent, []store.Account{of(1, 2, spec), of(2, 2, spec)}, "epsilon 1.5, delta 0.001; with 2 earlier runs of this task: epsilon 5.5, delta 0.00102"},
-		"before the first":       {spec, nil, []store.Account{of(1, 2, spec)}, "epsilon 0, delta 0; with 1 earlier run of this task: epsilon 2, delta 1e-05"},
+		"of its own":             {spec, spent, nil, "epsilon 1.5, delta 0.001 (add-remove)"},
+		"an earlier run":         {spec, spent, []store.Account{of(1, 2, spec)}, "epsilon 1.5, delta 0.001 (add-remove); with 1 earlier run of this task: epsilon 3.5, delta 0.00101 (add-remove)"},
+		"two":                    {spec, spent, []store.Account{of(1, 2, spec), of(2, 2, spec)}, "epsilon 1.5, delta 0.001 (add-remove); with 2 earlier runs of this task: epsilon 5.5, delta 0.00102 (add-remove)"},
+		"before the first":       {spec, nil, []store.Account{of(1, 2, spec)}, "epsilon 0, delta 0 (add-remove); with 1 earlier run of this task: epsilon 2, delta 1e-05 (add-remove)"},
 		"without noise":          {strings.Replace(spec, "noise: 2, clip: 0.5, population: 60, delta: 1e-2, epsilon: 4", "", 1), nil, []store.Account{of(1, 2, spec)}, ""},
-		"without a bound":        {spec, spent, []store.Account{of(1, math.Inf(1), spec)}, "epsilon 1.5, delta 0.001; with 1 earlier run of this task: no bound on epsilon"},
-		"of several adjacencies": {spec, spent, []store.Account{of(1, 2, secure)}, "epsilon 1.5, delta 0.001; with 1 earlier run of this task: epsilon 3.5, delta 0.00101"},
+		"without a bound":        {spec, spent, []store.Account{of(1, math.Inf(1), spec)}, "epsilon 1.5, delta 0.001 (add-remove); with 1 earlier run of this task: no bound on epsilon"},
+		"of several adjacencies": {spec, spent, []store.Account{of(1, 2, secure)}, "epsilon 1.5, delta 0.001 (add-remove); with 1 earlier run of this task: epsilon 3.5, delta 0.00101 (mixed)"},
 	} {
 		a := Account([]byte(c.spec), c.spent, c.earlier)
 		if a == nil || c.want == "" {
@@ -65,27 +65,37 @@ func TestEarlier(t *testing.T) {
 	}
 }
 
-// A run begins if a version is left in the budget.
+// A run begins if a version is left in the budget, and the deltas of all runs hide one of the
+// population, with a budget or without.
 func TestRefuse(t *testing.T) {
+	const delta = 1e-5
 	for _, c := range []struct {
-		told float64
-		sets []string
-		want string
+		told, delta float64
+		sets        []string
+		want        string
 	}{
-		{0, nil, ""},
-		{1, nil, ""},
-		{3.9, nil, "task noised: privacy.epsilon is 4: earlier runs of the task have told epsilon 3.9 of its participants, and one version more "},
-		{math.Inf(1), nil, "want a higher budget for the same people, or another task name for others"},
-		{3.9, []string{"privacy.epsilon="}, ""},
-		{3.9, []string{"privacy="}, ""},
+		{0, delta, nil, ""},
+		{1, delta, nil, ""},
+		{3.9, delta, nil, "task noised: privacy.epsilon is 4: earlier runs of the task have told epsilon 3.9 of its participants, and one version more "},
+		{math.Inf(1), delta, nil, "want a higher budget for the same people, or another task name for others"},
+		{3.9, delta, []string{"privacy.epsilon="}, ""},
+		{3.9, delta, []string{"privacy="}, ""},
+		{1, 0.006, nil, ""},
+		{1, 0.007, nil, "task noised: privacy.delta is 0.01: with delta 0.007, which earlier runs of the task have told of its participants, it is not less than 1 / population = 0.0167: with delta alone, the runs could publish all that one of them has: want less than 0.00967, or another task name for other people"},
+		{1, 0.007, []string{"privacy.epsilon="}, "want less than 0.00967, or another task name"},
+		{1, 0.007, []string{"privacy.delta=0.009"}, ""},
+		{1, 0.02, nil, "task noised: privacy.delta: earlier runs of the task have told delta 0.02 of its participants, which is not less than 1 / population = 0.0167: with delta alone, they could have published all that one of them has: want another task name for other people"},
+		{1, 0.02, []string{"privacy="}, ""},
 	} {
 		tk, err := task.Parse("x.yaml", []byte(spec), c.sets...)
 		if err != nil {
 			t.Fatal(err)
 		}
-		err = Refuse(tk, 2, []store.Account{of(1, c.told, spec)})
+		one, two := of(1, c.told/2, spec), of(2, c.told/2, spec)
+		one.Delta, two.Delta = c.delta/2, c.delta/2
+		err = Refuse(tk, 2, []store.Account{one, two})
 		if (err == nil) != (c.want == "") || err != nil && !strings.Contains(err.Error(), c.want) {
-			t.Errorf("epsilon %g told, %v: %v, want %q", c.told, c.sets, err, c.want)
+			t.Errorf("epsilon %g and delta %g told, %v: %v, want %q", c.told, c.delta, c.sets, err, c.want)
 		}
 	}
 }

@@ -124,6 +124,9 @@ func (s *Stream) take(m *nats.Msg) {
 func (s *Stream) fail(err error) {
 	if s.err == nil {
 		s.err = err
+		if err != io.EOF && s.to != "" {
+			s.nc.Publish(s.to, message(kindEnd, s.sent)) // the other side need not wait for silence
+		}
 		close(s.done)
 		s.changed.Broadcast()
 		if s.sub != nil {
@@ -221,9 +224,8 @@ func (s *Stream) Close() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.err == nil {
-		s.nc.Publish(s.to, message(kindEnd, s.sent))
-		s.nc.Flush()
 		s.fail(errClosed)
+		s.nc.Flush()
 	}
 	return nil
 }
