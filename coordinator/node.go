@@ -581,7 +581,7 @@ func (s *Server) forwarded(m *nats.Msg) {
 		s.admin.Forwarded().ServeHTTP(a, r)
 		whole := http.Response{StatusCode: a.status, ProtoMajor: 1, ProtoMinor: 1, Header: a.header, ContentLength: int64(a.body.Len()), Body: io.NopCloser(&a.body)}
 		var b bytes.Buffer
-		if err := whole.Write(&b); err == nil {
+		if err = whole.Write(&b); err == nil {
 			err = m.Respond(b.Bytes())
 		}
 		if err != nil {

@@ -30,7 +30,6 @@ type nodes struct {
 	task    string
 	servers []*cluster.Embedded
 	port    int // of the first server
-	nats    []*gate
 	all     []*process
 	balance *gate
 }
