@@ -21,7 +21,7 @@ data: {source: own, images: {width: 4, height: 4, channels: 1, classes: [a, b]},
 join: invited
 evaluate: {on: none}
 strategy: {kind: fedavg, fraction: 1, lr: 0.5, min_clients: 2, deadline: 1s}
-privacy: {noise: 2, clip: 0.5, population: 60, participations: 3, delta: 1e-2}
+privacy: {noise: 2, clip: 0.5, population: 60, participations: 3, delta: 1e-3}
 stop: {rounds: 30}
 `
 
