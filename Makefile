@@ -43,7 +43,7 @@ assets: data ## the page: WebAssembly, scripts, styles, precompressed
 # docs/reliability.md says which is which.
 TEST := go test -timeout 60m
 # Where goroutines share memory.
-RACE := ./client ./combine ./run ./coordinator/access ./coordinator/hub ./coordinator/listen ./coordinator/live ./coordinator/store ./coordinator/web
+RACE := ./client ./combine ./run ./coordinator/access ./coordinator/cluster/link ./coordinator/hub ./coordinator/listen ./coordinator/live ./coordinator/store ./coordinator/web
 RACED_RUNS := TestServe(Trains|CountsBytes|DiskFull|TLS)
 
 # Browsers wait for each other and for time-outs most of the time: the other tests
@@ -51,6 +51,7 @@ RACED_RUNS := TestServe(Trains|CountsBytes|DiskFull|TLS)
 test: build browsers ## every test in its short form, browsers included
 	@$(MAKE) --no-print-directory -j2 -Otarget browsertests checks
 	@$(MAKE) --no-print-directory hostile
+	@$(MAKE) --no-print-directory cluster
 
 .PHONY: checks
 checks: units race scalar fuzz
@@ -59,11 +60,14 @@ browsertests:
 	$(TEST) -count=1 -short ./e2e # it builds the coordinator, which its imports do not say
 
 units:
-	$(TEST) -short -skip 'TestHostile$$' $$(go list ./... | grep -v /e2e$$)
+	$(TEST) -short -skip 'TestHostile$$|^TestCluster' $$(go list ./... | grep -v /e2e$$)
 	cd protocol/prototest && $(TEST) -count=1 ./... # the schema lies outside that module
 
 hostile: # measures what honest participants lose, so nothing else runs beside it
 	$(TEST) -short -count=1 -run 'TestHostile$$' ./coordinator
+
+cluster: # three servers and three nodes on two cores: leases last seconds, so nothing else runs beside it
+	$(TEST) -short -count=1 -p 1 -run '^TestCluster' ./coordinator ./coordinator/cluster/...
 
 race:
 	$(TEST) -short -race $(RACE)
