@@ -185,7 +185,7 @@ var unseen = []string{
 	"lines end in CR alone", "has a zero byte", "x:7: x is x: no other number", "7 fields, want", "row too long", "SQLite format", "<!doctype", "own data",
 	// protocol and run
 	"id: ", "task: 7 bytes", "expires: ", "no later try", "the journal works", "contributions could not", "contribution of participant", "contribution taken out", "taken out", "not to be had: ",
-	"participant numbers", "it lacks x, and", "x: not a message", "requests for version", "cut off or too long",
+	"participant numbers", "another process drives", "this process drives", "it lacks x, and", "x: not a message", "requests for version", "cut off or too long",
 	// wasm and scripts
 	"12px system-ui", "(prefers-color", "web workers", "server-sent events", ".buttons", "button, ", ", invite: ",
 	"given up", "the person left", "no JSON", "Unknown message", "The message has no", "There are too many models", "the kernel module could", "x: 7 in 7 shards, want at least",
