@@ -66,8 +66,8 @@ func (e *Edge) Done() <-chan struct{} { return e.stopped }
 // Err is why the link has ended.
 func (e *Edge) Err() error { return e.pipe.reason() }
 
-// Moved is what participants are told when a link ends.
-const movedText = "this run is handed over to another process of the coordinator: reconnect"
+// HandedOver is what participants are told when a run is driven elsewhere from now on.
+const HandedOver = "this run is handed over to another process of the coordinator: reconnect"
 
 func (e *Edge) close() {
 	e.mu.Lock()
@@ -79,7 +79,7 @@ func (e *Edge) close() {
 		close(answer)
 	}
 	for _, s := range seats {
-		s.peer.Close(protocol.CloseShutdown, movedText)
+		s.peer.Close(protocol.CloseShutdown, HandedOver)
 		close(s.gone)
 	}
 	for _, o := range held {
@@ -170,7 +170,7 @@ func (s *seat) Join(j hub.Joining) (uint32, error) {
 		return number, nil
 	case <-s.gone:
 		settle(false)
-		return 0, &protocol.CloseError{Code: protocol.CloseShutdown, Detail: movedText}
+		return 0, &protocol.CloseError{Code: protocol.CloseShutdown, Detail: HandedOver}
 	}
 }
 

@@ -261,7 +261,7 @@ func TestClusterLostEdge(t *testing.T) {
 				}
 			}
 			c.nodes[1].cut()
-			if code, text := a.Closed(); code != protocol.CloseShutdown || text != movedText {
+			if code, text := a.Closed(); code != protocol.CloseShutdown || text != HandedOver {
 				t.Errorf("its participant is closed with %v: %s", code, text)
 			}
 			synctest.Wait()
