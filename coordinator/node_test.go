@@ -19,8 +19,10 @@ import (
 	"time"
 
 	"fedtab/coordinator/cluster"
+	"fedtab/coordinator/store"
 	"fedtab/coordinator/swarm"
 	"fedtab/learn"
+	"fedtab/run"
 )
 
 // nodes are processes that are nodes of a cluster, with a load balancer before them, and three NATS
@@ -290,6 +292,17 @@ func (c *nodes) goesOn(w *witness) time.Duration {
 // participants know.
 func (c *nodes) end(w *witness) (versions int) {
 	c.t.Helper()
+	c.stop(w)
+	for _, p := range c.all {
+		n, _ := w.check(p.dir, learn.MLP([]int{28, 28}, []int{32}, 10), 1)
+		versions = max(versions, n)
+	}
+	return versions
+}
+
+// stop stops the nodes once all have followed.
+func (c *nodes) stop(w *witness) {
+	c.t.Helper()
 	seen := w.version()
 	for _, p := range c.all { // that all have what has been seen
 		c.await(p.name+" has followed", func() bool { return p.version() >= seen })
@@ -303,11 +316,6 @@ func (c *nodes) end(w *witness) (versions int) {
 		}
 		p.running = false
 	}
-	for _, p := range c.all {
-		n, _ := w.check(p.dir, learn.MLP([]int{28, 28}, []int{32}, 10), 1)
-		versions = max(versions, n)
-	}
-	return versions
 }
 
 // version is the newest version that a node shows.
@@ -491,4 +499,43 @@ func TestClusterDrained(t *testing.T) {
 	c.await("it is back as an edge", func() bool { return p.role() == edges })
 	stop()
 	t.Logf("%d versions; another after %v", c.end(w), took.Round(10*time.Millisecond))
+}
+
+// TestClusterSecure: participants of several nodes are in one secure sum, of which each node has the
+// versions.
+func TestClusterSecure(t *testing.T) {
+	task := smallTask(t, "min_clients: 3, clip: none, max_weight: .inf}", "min_clients: 6}\nprivacy: {aggregation: secure, min: 4, max: 12}",
+		"compress: {up: {codec: float32}, down: {codec: float32}} # raw and unclipped, so that tests can see what is in versions\n", "", "rounds: 3", "rounds: 1000000")
+	c := newNodes(t, 3, false, task)
+	w, stop := c.train(9)
+	c.await("three versions are committed", func() bool { return w.version() >= 3 })
+	stop()
+	c.stop(w)
+	var want []run.RoundRecord
+	for _, p := range c.all {
+		s, err := store.Open(p.dir, "test")
+		if err != nil {
+			t.Fatal(err)
+		}
+		last, _, err := s.LatestRun("small")
+		if err != nil {
+			t.Fatal(err)
+		}
+		saved, err := s.Load(last.ID)
+		if err != nil {
+			t.Fatal(err)
+		}
+		s.Close()
+		if len(saved.Rounds) < 3 {
+			t.Fatalf("node %s has %d versions", p.name, len(saved.Rounds))
+		}
+		if want == nil {
+			want = saved.Rounds
+		}
+		for i := range min(len(want), len(saved.Rounds)) {
+			if saved.Rounds[i].Hash != want[i].Hash || saved.Rounds[i].Participants < 4 {
+				t.Errorf("node %s: version %d of %d participants is %x, want %x as at %s", p.name, i+1, saved.Rounds[i].Participants, saved.Rounds[i].Hash[:4], want[i].Hash[:4], c.all[0].name)
+			}
+		}
+	}
 }
