@@ -528,3 +528,33 @@ func freePorts(t *testing.T) int {
 	t.Fatal("no free ports")
 	return 0
 }
+
+// TestClusterAppliedTwice: a record that a node has applied, and was killed before it knew so,
+// changes nothing when it comes again.
+func TestClusterAppliedTwice(t *testing.T) {
+	n := start(t, broker(t, nil).ClientURL(), "a", t.TempDir())
+	n.drive("digits", 1)
+	if err := n.store.CreateRun(testRun("r", "digits")); err != nil {
+		t.Fatal(err)
+	}
+	at := time.Unix(1e9, 0)
+	i := invite.Invite{ID: invite.ID{1}, Task: "digits", Uses: 9, Expires: time.Now().Add(time.Hour).Truncate(time.Second)}
+	for k, o := range []*op{
+		{Kind: opLog, ID: "r", Entries: []run.LogEntry{{At: at, Kind: "join", Participant: 1}}, Ledger: &run.Ledger{}},
+		{Kind: opUseInvite, Invite: &i, At: at},
+	} {
+		for range 2 {
+			if err := o.apply(n.view.store, uint64(1000+k), n.view.object); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	lines, err := n.store.LogLines("r", store.LogFilter{Limit: 10})
+	if err != nil || len(lines) != 1 {
+		t.Errorf("%d lines in the event log, want 1 (%v)", len(lines), err)
+	}
+	all, err := n.store.Invites()
+	if err != nil || len(all) != 1 || all[0].Used != 1 {
+		t.Errorf("invites %+v, want one that was used once (%v)", all, err)
+	}
+}

@@ -163,9 +163,9 @@ func (o *op) apply(s *store.Store, position uint64, get func(string) (vectors, e
 	case opAddInvite:
 		return s.AddInvite(*o.Invite, o.At)
 	case opUseInvite:
-		return s.UseInvite(*o.Invite, o.At)
+		return s.UseInviteOnce(*o.Invite, o.At, positionKey, fmt.Sprint(position))
 	case opReturnInvite:
-		return s.ReturnInvite(o.Invite.ID)
+		return s.ReturnInviteOnce(o.Invite.ID, positionKey, fmt.Sprint(position))
 	case opRevokeInvite:
 		return s.RevokeInvite(o.Invite.ID)
 	}

@@ -33,7 +33,27 @@ func (s *Store) UseInvite(i invite.Invite, now time.Time) error {
 	if s.via != nil {
 		return s.via.UseInvite(i, now)
 	}
-	r, err := s.write.Exec(`INSERT INTO invites (id, task, uses, used, created_at, expires_at) VALUES (?, ?, ?, 1, ?, ?)
+	return useInvite(s.write, i, now)
+}
+
+// UseInviteOnce is UseInvite, and records a value under a key (SetMeta) in the same transaction. It
+// does nothing if the key has that value.
+func (s *Store) UseInviteOnce(i invite.Invite, now time.Time, key, value string) error {
+	return s.once(key, value, func(tx *sql.Tx) error { return useInvite(tx, i, now) })
+}
+
+// ReturnInviteOnce is ReturnInvite likewise.
+func (s *Store) ReturnInviteOnce(id invite.ID, key, value string) error {
+	return s.once(key, value, func(tx *sql.Tx) error { return returnInvite(tx, id) })
+}
+
+// execer is a database or a transaction.
+type execer interface {
+	Exec(query string, args ...any) (sql.Result, error)
+}
+
+func useInvite(db execer, i invite.Invite, now time.Time) error {
+	r, err := db.Exec(`INSERT INTO invites (id, task, uses, used, created_at, expires_at) VALUES (?, ?, ?, 1, ?, ?)
 		ON CONFLICT (id) DO UPDATE SET used = used + 1 WHERE used < uses`,
 		i.ID.String(), i.Task, i.Uses, timeText(now), timeText(i.Expires))
 	return wrap(one(r, err, invite.ErrUsedUp), "invite %s", i.ID)
@@ -44,7 +64,11 @@ func (s *Store) ReturnInvite(id invite.ID) error {
 	if s.via != nil {
 		return s.via.ReturnInvite(id)
 	}
-	r, err := s.write.Exec(`UPDATE invites SET used = used - 1 WHERE id = ? AND used > 0`, id.String())
+	return returnInvite(s.write, id)
+}
+
+func returnInvite(db execer, id invite.ID) error {
+	r, err := db.Exec(`UPDATE invites SET used = used - 1 WHERE id = ? AND used > 0`, id.String())
 	return wrap(one(r, err, fmt.Errorf("a use of it is %w", ErrNotFound)), "invite %s", id)
 }
 

@@ -422,7 +422,12 @@ func (s *Store) Log(id string, entries []run.LogEntry, ledger run.Ledger) error 
 // LogOnce is Log, and records a value under a key (SetMeta) in the same transaction. It does nothing
 // if the key has that value: the entries are there.
 func (s *Store) LogOnce(id string, entries []run.LogEntry, ledger run.Ledger, key, value string) error {
-	err := transact(s.write, func(tx *sql.Tx) error {
+	return s.journal(wrap(s.once(key, value, func(tx *sql.Tx) error { return s.logEntries(tx, id, entries, ledger) }), "run %s", id))
+}
+
+// once runs do in a transaction that records a value under a key, unless the key has it.
+func (s *Store) once(key, value string, do func(*sql.Tx) error) error {
+	return transact(s.write, func(tx *sql.Tx) error {
 		var was string
 		if err := tx.QueryRow(`SELECT value FROM meta WHERE key = ?`, key).Scan(&was); err != nil && !errors.Is(err, sql.ErrNoRows) {
 			return err
@@ -430,13 +435,12 @@ func (s *Store) LogOnce(id string, entries []run.LogEntry, ledger run.Ledger, ke
 		if was == value {
 			return nil
 		}
-		if err := s.logEntries(tx, id, entries, ledger); err != nil {
+		if err := do(tx); err != nil {
 			return err
 		}
 		_, err := tx.Exec(setMeta, key, value)
 		return wrap(err, "record %s", key)
 	})
-	return s.journal(wrap(err, "run %s", id))
 }
 
 func (s *Store) logEntries(tx *sql.Tx, id string, entries []run.LogEntry, ledger run.Ledger) error {
