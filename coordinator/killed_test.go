@@ -21,6 +21,7 @@ import (
 	"fedtab/coordinator/swarm"
 	"fedtab/learn"
 	"fedtab/protocol"
+	"fedtab/run"
 
 	"github.com/cespare/xxhash/v2"
 )
@@ -139,27 +140,33 @@ func (w *witness) message(client int, m protocol.Message, out bool) {
 	}
 }
 
+// loaded returns the newest run of the task small in a database, and what is saved of it.
+func loaded(t *testing.T, dir string) (id string, saved run.Saved) {
+	t.Helper()
+	s, err := store.Open(dir, "test")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	last, _, err := s.LatestRun("small")
+	if err == nil {
+		saved, err = s.Load(last.ID)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	return last.ID, saved
+}
+
 // check compares a database with what the participants know: no version that they have seen is lost
 // or was committed twice, and each is its predecessor plus its recorded contributions. It returns the
 // number of versions, and of contributions that count less than their examples.
 func (w *witness) check(dir string, spec learn.Spec, seed uint64) (versions, bounded int) {
 	w.t.Helper()
 	t := w.t
-	s, err := store.Open(dir, "test")
-	if err != nil {
-		t.Fatal(err)
-	}
-	last, _, err := s.LatestRun("small")
-	if err != nil {
-		t.Fatal(err)
-	}
-	saved, err := s.Load(last.ID)
-	if err != nil {
-		t.Fatal(err)
-	}
-	s.Close()
-	if len(w.runs) != 1 || !w.runs[last.ID] {
-		t.Errorf("the participants were in runs %v, want %s alone", slices.Sorted(maps.Keys(w.runs)), last.ID)
+	id, saved := loaded(t, dir)
+	if len(w.runs) != 1 || !w.runs[id] {
+		t.Errorf("the participants were in runs %v, want %s alone", slices.Sorted(maps.Keys(w.runs)), id)
 	}
 	if saved.Last == nil || saved.Last.Round < w.newest {
 		t.Fatalf("version %d was seen, and the database ends with %+v", w.newest, saved.Last)

@@ -19,7 +19,6 @@ import (
 	"time"
 
 	"fedtab/coordinator/cluster"
-	"fedtab/coordinator/store"
 	"fedtab/coordinator/swarm"
 	"fedtab/learn"
 	"fedtab/run"
@@ -500,19 +499,7 @@ func TestClusterSecure(t *testing.T) {
 	c.stop(w)
 	var want []run.RoundRecord
 	for _, p := range c.all {
-		s, err := store.Open(p.dir, "test")
-		if err != nil {
-			t.Fatal(err)
-		}
-		last, _, err := s.LatestRun("small")
-		if err != nil {
-			t.Fatal(err)
-		}
-		saved, err := s.Load(last.ID)
-		if err != nil {
-			t.Fatal(err)
-		}
-		s.Close()
+		_, saved := loaded(t, p.dir)
 		if len(saved.Rounds) < 3 {
 			t.Fatalf("node %s has %d versions", p.name, len(saved.Rounds))
 		}
@@ -522,6 +509,26 @@ func TestClusterSecure(t *testing.T) {
 		for i := range min(len(want), len(saved.Rounds)) {
 			if saved.Rounds[i].Hash != want[i].Hash || saved.Rounds[i].Participants < 4 {
 				t.Errorf("node %s: version %d of %d participants is %x, want %x as at %s", p.name, i+1, saved.Rounds[i].Participants, saved.Rounds[i].Hash[:4], want[i].Hash[:4], c.all[0].name)
+			}
+		}
+	}
+}
+
+// TestClusterSettings: a node whose task has other settings than the run in the log does not start,
+// whether another node is there or not: who has the lease must not decide what is trained.
+func TestClusterSettings(t *testing.T) {
+	c := newNodes(t, 2, false, endless(t))
+	for range 2 {
+		other := coordinator(t, "serve", "--addr", freeAddress(t), "--admin-addr", "", "--data", t.TempDir(), "--task", c.task, "--set", "strategy.lr=0.2",
+			"--cluster", c.all[0].nats, "--cluster-node", "other", "--cluster-unsafe")
+		var said strings.Builder
+		other.Stdout, other.Stderr = nil, &said
+		if err := other.Run(); err == nil || !strings.Contains(said.String(), "other settings than run small-") || !strings.Contains(said.String(), "strategy.lr is 0.2, was 0.1") {
+			t.Errorf("it ends with %v and says: %s", err, said.String())
+		}
+		for _, p := range c.all {
+			if p.running {
+				c.kill(p)
 			}
 		}
 	}

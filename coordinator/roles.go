@@ -99,7 +99,7 @@ func (s *Server) begins(ctx context.Context, st *study, lease *cluster.Lease) er
 }
 
 // serveNode takes roles until handOver. It does nothing without a cluster.
-func (s *Server) serveNode(context.Context) error {
+func (s *Server) serveNode() error {
 	n := s.node
 	if n == nil {
 		return nil
@@ -133,6 +133,10 @@ func (s *Server) takeRoles(ctx context.Context, st *study) {
 	log := s.cfg.Log.With("task", st.Task.Name)
 	var told string
 	for ctx.Err() == nil {
+		if s.node.view.Err() != nil {
+			<-ctx.Done() // it would take leases, and could do nothing with them
+			return
+		}
 		lease, err := s.node.cluster.Acquire(ctx, st.Task.Name)
 		switch {
 		case err == nil:

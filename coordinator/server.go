@@ -474,7 +474,7 @@ func (s *Server) Run(ctx context.Context) error {
 	lives, stopLives := context.WithCancel(context.Background())
 	defer stopLives()
 	s.startAll(lives)
-	if err := s.serveNode(lives); err != nil {
+	if err := s.serveNode(); err != nil {
 		return err
 	}
 	// Event streams last until the server stops, so requests get a context

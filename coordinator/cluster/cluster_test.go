@@ -241,6 +241,19 @@ func TestClusterFenced(t *testing.T) {
 	}
 }
 
+// TestClusterTooLarge: a record that the servers would never take is an error that no later try cures,
+// and what to change; it is not tried for ever.
+func TestClusterTooLarge(t *testing.T) {
+	n := start(t, broker(t, nil).ClientURL(), "a", t.TempDir())
+	w := n.drive("digits", 1)
+	if _, err := w.Append(make([]byte, 2<<20), newID()); !errors.Is(err, run.ErrPermanent) || !strings.Contains(err.Error(), "a record of 2097152 bytes, and the servers take 1048576: want a larger max_payload") {
+		t.Errorf("got %v", err)
+	}
+	if err := n.store.CreateRun(testRun("r", "digits")); err != nil {
+		t.Errorf("what comes after it: %v", err)
+	}
+}
+
 // TestClusterRace: of nodes that all write, whose connections break again and again, one sequence of
 // versions comes out, without a gap and without two of one number.
 func TestClusterRace(t *testing.T) {
@@ -295,10 +308,10 @@ func TestClusterRace(t *testing.T) {
 					}
 					if err := commit(t, n.store, "r", next); errors.Is(err, ErrFenced) {
 						break
-					} else if err != nil {
+					} else if errors.Is(err, run.ErrPermanent) {
 						t.Errorf("commit %d: %v", next, err)
 						return
-					}
+					} // Any other is tried again, as a run does.
 				}
 			}
 		})

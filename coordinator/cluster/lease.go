@@ -125,7 +125,7 @@ func (l *Lease) renew(ctx context.Context, renewed time.Time) {
 			continue
 		case ctx.Err() != nil:
 			return
-		case wrongSequence(err) && l.again(ctx):
+		case wrongSequence(err) && l.still(ctx):
 			renewed = start
 			continue
 		case wrongSequence(err):
@@ -142,9 +142,9 @@ func (l *Lease) renew(ctx context.Context, renewed time.Time) {
 	}
 }
 
-// again looks whether the lease is this node's all the same: the answer to a renewal may have been
+// still looks whether the lease is this node's all the same: the answer to a renewal may have been
 // lost.
-func (l *Lease) again(ctx context.Context) bool {
+func (l *Lease) still(ctx context.Context) bool {
 	ctx, cancel := context.WithTimeout(ctx, renewEvery)
 	defer cancel()
 	e, err := l.cluster.leases.Get(ctx, l.task)
@@ -166,7 +166,7 @@ func (l *Lease) Release() {
 	l.stopped.Wait()
 	ctx, cancel := context.WithTimeout(context.Background(), renewEvery)
 	defer cancel()
-	l.again(ctx) // a renewal may have been under way
+	l.still(ctx) // a renewal may have been under way
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.cluster.leases.Delete(ctx, l.task, jetstream.LastRevision(l.revision)) // if that fails, it is forgotten soon

@@ -95,9 +95,6 @@ func (c *Cluster) Begin(ctx context.Context, task string, term uint64, trouble f
 	}
 }
 
-// Term is the writer's term.
-func (w *Writer) Term() uint64 { return w.term }
-
 // Last is the sequence of its newest record.
 func (w *Writer) Last() uint64 {
 	w.mu.Lock()
@@ -136,8 +133,8 @@ func (c *Cluster) lastOn(ctx context.Context, subject string) (*jetstream.RawStr
 
 // Append writes a record, and returns its sequence once it is durable. It tries until it knows
 // whether the record is there: an answer that was lost must neither lose nor repeat it. id is new
-// with each call (newID). The error
-// is ErrFenced, or says why the servers refuse the record: then it has not been written.
+// with each call (newID). The error is ErrFenced, or says why the servers refuse the record: then
+// it has not been written.
 func (w *Writer) Append(record []byte, id string) (uint64, error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -169,6 +166,10 @@ func (w *Writer) append(ctx context.Context, record []byte, id string) (sequence
 			tell(nil)
 			w.last = ack.Sequence
 			return ack.Sequence, nil
+		}
+		if errors.Is(err, nats.ErrMaxPayload) {
+			cancel()
+			return 0, fmt.Errorf("cluster: a record of %d bytes, and the servers take %d: want a larger max_payload in their configuration: %w", len(record), c.nc.MaxPayload(), run.ErrPermanent)
 		}
 		var api *jetstream.APIError
 		refused := errors.As(err, &api)

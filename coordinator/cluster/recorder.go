@@ -83,6 +83,14 @@ func (r *Recorder) write(task string, o *op) error {
 	if err != nil {
 		return err
 	}
+	return r.append(o, func(body []byte, id string) error {
+		_, err := w.Append(body, id)
+		return err
+	})
+}
+
+// append writes a record, and waits until this node's database has it.
+func (r *Recorder) append(o *op, to func(body []byte, id string) error) error {
 	body, err := encode(o)
 	if err != nil {
 		return err
@@ -90,7 +98,7 @@ func (r *Recorder) write(task string, o *op) error {
 	id := newID()
 	result, forget := r.view.expect(id)
 	defer forget()
-	if _, err := w.Append(body, id); err != nil {
+	if err := to(body, id); err != nil {
 		return err
 	}
 	return r.await(result)
@@ -116,17 +124,7 @@ func (r *Recorder) ofAll(o *op) error {
 	if r.cluster == nil {
 		return errDetached
 	}
-	body, err := encode(o)
-	if err != nil {
-		return err
-	}
-	id := newID()
-	result, forget := r.view.expect(id)
-	defer forget()
-	if err := r.cluster.appendShared(body, id); err != nil {
-		return err
-	}
-	return r.await(result)
+	return r.append(o, r.cluster.appendShared)
 }
 
 // await waits until this node's database has a record, which is in the log. Nothing is lost if it

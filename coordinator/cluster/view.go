@@ -229,6 +229,13 @@ func (v *View) Wait(ctx context.Context, sequence uint64) error {
 	}
 }
 
+// Err is why the database cannot follow the log any more; nil while it can.
+func (v *View) Err() error {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	return v.err
+}
+
 // CatchUp waits until all is applied that is in the log.
 func (v *View) CatchUp(ctx context.Context) error {
 	for {
